@@ -1,0 +1,1 @@
+"""Settings of klaxond: one YAML file, environment, secret files and flags, checked before anything starts."""

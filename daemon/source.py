@@ -1,0 +1,160 @@
+"""Where records come from: the Source protocol, its values, and what a caller may and may not assume.
+
+Three offsets are told apart everywhere. The *position* is the next offset that `poll` will hand over. The *committed*
+offset is what the group has stored, read once at assignment. The *high watermark* is the end of the log as the last
+fetch response told it. An offset always names the next record to read, as Kafka commits it.
+
+A source is used by one thread, the loop's. Rebalances reach the loop as values through the `enqueue` callable that the
+source was made with; they may come from another thread, at any time inside `poll` or `close`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of one partition, undecoded.
+
+    Attributes
+    ----------
+    offsets : int64 [records], strictly ascending (compaction and control records leave holes)
+    timestamps_ms : int64 [records], the records' own timestamps
+    values : bytes, or None for a tombstone [records]
+    headers : per record the (name, value) headers, or None where nobody asked for them
+    """
+
+    partition: Partition
+    offsets: NDArray[np.int64]
+    timestamps_ms: NDArray[np.int64]
+    values: list[bytes | None]
+    headers: list[Sequence[tuple[str, bytes]]] | None = None
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return len(self.values)
+
+    def split(self, offset: int) -> tuple["Batch", "Batch"]:
+        """Return the records below `offset` and those at or above it."""
+        cut = int(np.searchsorted(self.offsets, offset))
+        return self._slice(slice(None, cut)), self._slice(slice(cut, None))
+
+    def _slice(self, rows: slice) -> "Batch":
+        headers = None if self.headers is None else self.headers[rows]
+        return Batch(self.partition, self.offsets[rows], self.timestamps_ms[rows], self.values[rows], headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets [first, next) of a partition that can never be read: expired, deleted or corrupt. Reading goes on at `next`."""
+
+    partition: Partition
+    first: int
+    next: int
+    reason: str  # "out_of_range" or "corrupt"
+
+
+@dataclass(frozen=True, slots=True)
+class Recreated:
+    """The topic was deleted and made anew: everything known of this partition is void. Reading goes on at 0."""
+
+    partition: Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought; the gaps and re-creations happened before the batches of their partitions."""
+
+    batches: tuple[Batch, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    recreated: tuple[Recreated, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Partitions are ours now. They are paused until `resume_at`."""
+
+    partitions: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Partitions are no longer ours; `lost`: without a chance to commit, somebody else may own them already."""
+
+    partitions: tuple[Partition, ...]
+    lost: bool = False
+
+
+Rebalance = Assigned | Revoked
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """What the source knows of its brokers, for /readyz, metrics and the watchdog."""
+
+    joined: bool = False  # the group has answered at least once (0 partitions is an answer)
+    reachable: bool = False
+    reason: str = ""  # why it is not reachable, for people
+    unreachable_since: float | None = None  # monotonic seconds
+    last_progress: float = 0.0  # monotonic seconds of the last fetch response or successful idle poll
+
+
+class Source(Protocol):
+    """A log of records in partitions, with a consumer group's ownership of them."""
+
+    def poll(self, timeout_s: float) -> Polled:
+        """Wait up to `timeout_s` for records of the resumed partitions; an outage is an empty answer, not an exception.
+
+        Raises OperatingError only where going on would give wrong numbers.
+        """
+
+    def committed(self, partitions: Sequence[Partition]) -> Mapping[Partition, int | None]:
+        """Return the group's stored offsets; None where it has none."""
+
+    def resume_at(self, partition: Partition, offset: int) -> bool:
+        """Seek to `offset` and let `poll` deliver. False if the partition is no longer ours."""
+
+    def position(self, partition: Partition) -> int | None:
+        """Offset that is delivered next; moves past control records too."""
+
+    def high_watermark(self, partition: Partition) -> int | None:
+        """End of the log as last told; None before the first answer."""
+
+    def beginning_offset(self, partition: Partition) -> int:
+        """First offset that still exists."""
+
+    def end_offset(self, partition: Partition) -> int:
+        """Offset after the last record, asked of the broker now (the last stable offset under read_committed)."""
+
+    def offset_for_time(self, partition: Partition, timestamp_ms: int) -> int | None:
+        """First offset whose record's timestamp is at or after the given one; None beyond the end."""
+
+    def largest_timestamp_ms(self, partition: Partition) -> int | None:
+        """Largest record timestamp of the partition; None if it is empty or the broker cannot tell."""
+
+    def partition_count(self, topic: str) -> int | None:
+        """Partitions of the topic as the cluster's metadata has it now."""
+
+    def stage_commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Name the offsets that a revocation may commit: what the loop last published, as an immutable map."""
+
+    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        """Store offsets for the group, never backwards. False if the group refused or did not answer in time."""
+
+    def health(self) -> SourceHealth:
+        """What is known of the brokers now; cheap, and safe from any thread."""
+
+    def close(self, timeout_s: float) -> None:
+        """Leave the group within `timeout_s`, committing what was staged."""
+
