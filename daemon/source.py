@@ -57,7 +57,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Offsets [first, next) of a partition that can never be read: expired, deleted or corrupt. Reading goes on at `next`."""
+    """Offsets [first, next) that can never be read: expired, deleted or corrupt. Reading goes on at `next`."""
 
     partition: Partition
     first: int
@@ -153,8 +153,7 @@ class Source(Protocol):
         """Store offsets for the group, never backwards. False if the group refused or did not answer in time."""
 
     def health(self) -> SourceHealth:
-        """What is known of the brokers now; cheap, and safe from any thread."""
+        """Tell what is known of the brokers now; cheap, and safe from any thread."""
 
     def close(self, timeout_s: float) -> None:
         """Leave the group within `timeout_s`, committing what was staged."""
-

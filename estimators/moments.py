@@ -5,7 +5,7 @@ Merging is addition (counts modulo 2^64) and, for `max_u`, the maximum: associat
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +79,9 @@ class Moments:
             self.sums.sum(axis), self.counts.sum(axis, dtype=np.uint64), self.max_u.max(axis, initial=-np.inf)
         )
 
-    def __getitem__(self, index: object) -> Self:
+    def __getitem__(self, index: Any) -> Self:  # noqa: ANN401 - whatever NumPy takes
         """Select along the leading shape."""
-        return type(self)(self.sums[index], self.counts[index], self.max_u[index])  # type: ignore[index]
+        return type(self)(self.sums[index], self.counts[index], self.max_u[index])
 
     def sum_of(self, name: str) -> NDArray[np.float64]:
         """One column of `sums` by its name."""
