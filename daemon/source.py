@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.errors import OperatingError
+
 
 class Partition(NamedTuple):
     """One partition of one topic."""
@@ -99,6 +101,10 @@ class Revoked:
 Rebalance = Assigned | Revoked
 
 
+class SourceUnavailableError(OperatingError):
+    """The brokers did not answer a question in time; nothing is lost, ask again later."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
     """What the source knows of its brokers, for /readyz, metrics and the watchdog."""
@@ -111,7 +117,11 @@ class SourceHealth:
 
 
 class Source(Protocol):
-    """A log of records in partitions, with a consumer group's ownership of them."""
+    """A log of records in partitions, with a consumer group's ownership of them.
+
+    Every question to the brokers (`committed`, `beginning_offset`, `end_offset`, `offset_for_time`,
+    `largest_timestamp_ms`) raises SourceUnavailableError when they do not answer in time; `poll` and `commit` do not.
+    """
 
     def poll(self, timeout_s: float) -> Polled:
         """Wait up to `timeout_s` for records of the resumed partitions; an outage is an empty answer, not an exception.

@@ -1,0 +1,80 @@
+"""What a stream's records came to: consumed, ignored, rejected by reason, delayed. Counters of this process only."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from daemon.codec import Decoded
+from daemon.metrics import EVENT_DELAY_BUCKETS
+from daemon.source import Batch
+from daemon.totals import SeriesTotals
+from estimators.partitions import Absorbed
+
+log = structlog.get_logger(__name__)
+
+#: One line per stream and reason within this time; the counters have every record.
+LOG_INTERVAL_SECONDS: Final = 60.0
+
+
+class StreamAccount:
+    """Counters of one stream, started at 0 for every reason that exists, so that none is missing."""
+
+    def __init__(self, name: str, record_reasons: tuple[str, ...], pair_reasons: tuple[str, ...]) -> None:
+        self.name = name
+        self.totals = SeriesTotals()
+        self.consumed = 0
+        self.ignored = 0
+        self.rejected: Counter[str] = Counter(dict.fromkeys(record_reasons, 0))
+        self.pairs_rejected: Counter[str] = Counter(dict.fromkeys(pair_reasons, 0))
+        self.overflow = 0
+        self.delay_buckets = np.zeros(len(EVENT_DELAY_BUCKETS) + 1, np.int64)
+        self.delay_sum_seconds = 0.0
+        self._logged: dict[str, float] = {}
+
+    def count(self, batch: Batch, decoded: Decoded, absorbed: Absorbed | None, now: float) -> None:
+        """Add one batch; `now` is the wall clock in seconds. `absorbed` is None where no record reached a pair."""
+        self.consumed += len(batch)
+        self.ignored += decoded.ignored
+        for reason, reject in decoded.rejected.items():
+            self._reject(batch, reason, reject.count, reject.offset, reject.detail, now)
+        if absorbed is None:
+            return
+        for reason, late_or_future in absorbed.rejected.items():
+            detail = _DETAILS.get(reason, "")
+            self._reject(batch, reason, late_or_future.count, late_or_future.offset, detail, now)
+        self.pairs_rejected.update(absorbed.pairs_rejected)
+        self.overflow += absorbed.overflow
+        self.totals.add(absorbed.keys, absorbed.moments, now)
+        if decoded.pairs is not None:
+            self._observe_delay(now - decoded.pairs.event_time_us / 1e6)
+
+    def cumulative_delay_buckets(self) -> tuple[int, ...]:
+        """Counts at or below each bucket border, the last one being +Inf."""
+        return tuple(int(count) for count in np.cumsum(self.delay_buckets))
+
+    def _observe_delay(self, seconds: NDArray[np.float64]) -> None:
+        indexes = np.searchsorted(EVENT_DELAY_BUCKETS, seconds)
+        self.delay_buckets += np.bincount(indexes, minlength=len(self.delay_buckets))
+        self.delay_sum_seconds += float(seconds.sum())
+
+    def _reject(self, batch: Batch, reason: str, count: int, offset: int, detail: str, now: float) -> None:
+        self.rejected[reason] += count
+        if now - self._logged.get(reason, -np.inf) >= LOG_INTERVAL_SECONDS:
+            self._logged[reason] = now
+            topic, number = batch.partition
+            log.warning(
+                "records rejected",
+                stream=self.name, topic=topic, partition=number, offset=offset,
+                reason=reason, count=count, detail=detail,
+            )  # fmt: skip
+
+
+_DETAILS: Mapping[str, str] = {
+    "future": "the event time is further ahead of the record's timestamp than max_skew: look at the producer's clock",
+    "late": "the event time is older than the longest window with its burn-in: raise windows, or look for a slow producer",
+    "empty": "no pair of the record was accepted: see klaxon_pairs_rejected_total for the reasons",
+}

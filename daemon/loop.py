@@ -1,0 +1,275 @@
+"""The loop: poll, decode, absorb, publish, commit. All control flow of the daemon; the only writer of its state.
+
+One thread runs it. Rebalances come from the source's thread and the timers' commands from the scheduler's, both as
+values on one bounded queue, which is drained once a turn. So nothing here needs a lock.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from daemon.accounts import StreamAccount
+from daemon.board import Board, ProcessBoard, Published, Rendered
+from daemon.clock import Clock
+from daemon.commands_queue import Command, CommandQueue
+from daemon.health import Health, Readiness
+from daemon.ownership import OwnedPartition, own
+from daemon.publishing import partition_board, stream_board
+from daemon.restore import Restore
+from daemon.source import Assigned, Batch, Partition, Polled, Rebalance, Source, SourceUnavailableError
+from daemon.streams import Stream
+from estimators.partitions import Absorbed, absorb
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS: Final = 0.1  # at least 100 ms: shorter polls can lose a rebalance in the client
+CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
+OUTAGE_SECONDS: Final = 60.0  # a broker outage beyond this makes the daemon unready
+RETRY_SECONDS: Final = 1.0  # before the brokers are asked again for the start of a partition
+
+
+@dataclass(slots=True)
+class Activity:
+    """What the loop tells about itself on the board."""
+
+    last_poll_timestamp_seconds: float = 0.0
+    rebalances: int = 0
+    restores: dict[str, int] = field(default_factory=lambda: {"replay": 0})
+    restore_seconds: float | None = None
+    evaluation_seconds: float = 0.0
+    topic_partitions: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Loop:
+    """Owns the position, the panes and the counters; publishes immutable values to the board."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        streams: list[Stream],
+        accounts: Mapping[str, StreamAccount],
+        restore: Restore,
+        queue: CommandQueue,
+        board: Board,
+        health: Health,
+        clock: Clock,
+        render: Callable[[Published], Rendered],
+        log_counts: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._source = source
+        self._streams = streams
+        self._by_topic: dict[str, list[Stream]] = {}
+        for stream in streams:
+            self._by_topic.setdefault(stream.topic, []).append(stream)
+        self._accounts = accounts
+        self._restore = restore
+        self._queue = queue
+        self._board = board
+        self._health = health
+        self._clock = clock
+        self._render = render
+        self._log_counts = log_counts
+        self._owned: dict[Partition, OwnedPartition] = {}
+        self._waiting: dict[Partition, float] = {}  # assigned, start not known yet: monotonic time of the next try
+        self._activity = Activity()
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until `stop` is set, then publish once more, commit and leave the group."""
+        try:
+            while not stop.is_set():
+                self.turn()
+        finally:
+            self._health.readiness = Readiness(ready=False, reasons=("stopping",))
+            self._source.stage_commit(self._committable())
+            self._source.close(CLOSE_SECONDS)
+        self.publish()
+
+    def turn(self) -> None:
+        """Poll once; handle rebalances before the records, since revoked partitions are not ours to count."""
+        self._health.heartbeat = self._clock.monotonic()
+        polled = self._source.poll(POLL_SECONDS)
+        self._activity.last_poll_timestamp_seconds = self._clock.now()
+        commands = self._queue.drain()
+        for item in commands:
+            if not isinstance(item, Command):
+                self._rebalance(item)
+        self._start_waiting()
+        self._absorb(polled)
+        self._note_restored()
+        self._source.stage_commit(self._committable())
+        self._health.readiness = self._readiness()
+        for item in commands:
+            if isinstance(item, Command):
+                self._obey(item)
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Command.PUBLISH:
+                self.publish()
+            case Command.COMMIT:
+                self._source.commit(self._committable())
+            case Command.TOPICS:
+                self._count_topic_partitions()
+
+    # Ownership
+
+    def _rebalance(self, change: Rebalance) -> None:
+        self._activity.rebalances += 1
+        if isinstance(change, Assigned):
+            self._waiting.update(dict.fromkeys(change.partitions, 0.0))
+            for partition in change.partitions:
+                self._owned.pop(partition, None)
+        else:
+            for partition in change.partitions:
+                self._owned.pop(partition, None)
+                self._waiting.pop(partition, None)
+        verb = "assigned" if isinstance(change, Assigned) else "lost" if change.lost else "revoked"
+        log.info("partitions " + verb, partitions=[f"{topic}/{number}" for topic, number in change.partitions])
+
+    def _start_waiting(self) -> None:
+        now = self._clock.monotonic()
+        due = [partition for partition, at in self._waiting.items() if at <= now]
+        if not due:
+            return
+        try:
+            committed = self._source.committed(due)
+            for partition in due:
+                self._start(partition, committed.get(partition))
+        except SourceUnavailableError as unavailable:
+            log.warning("cannot start partitions yet, trying again", reason=str(unavailable))
+            self._waiting.update({partition: now + RETRY_SECONDS for partition in due if partition in self._waiting})
+
+    def _start(self, partition: Partition, committed: int | None) -> None:
+        streams = self._by_topic[partition.topic]
+        start = self._restore(partition, streams, self._source)
+        target = self._source.end_offset(partition)
+        owned = own(partition, streams, dict(start.states), start.next_offset, committed, target)
+        owned.restore_source, owned.restore_started = start.source, self._clock.monotonic()
+        del self._waiting[partition]
+        if self._source.resume_at(partition, start.next_offset):
+            self._owned[partition] = owned
+            log.info(
+                "partition started",
+                topic=partition.topic, partition=partition.number, offset=start.next_offset,
+                counted_from=owned.count_from, end=target, restored_from=start.source,
+            )  # fmt: skip
+
+    def _note_restored(self) -> None:
+        for owned in self._owned.values():
+            if not owned.restored and owned.position >= owned.target:
+                owned.restored = True
+                self._activity.restores[owned.restore_source] = self._activity.restores.get(owned.restore_source, 0) + 1
+                self._activity.restore_seconds = self._clock.monotonic() - owned.restore_started
+
+    # Records
+
+    def _absorb(self, polled: Polled) -> None:
+        for recreated in polled.recreated:
+            self._owned.pop(recreated.partition, None)
+            self._waiting[recreated.partition] = 0.0
+            log.warning("topic was re-created, its state is void", topic=recreated.partition.topic)
+        for gap in polled.gaps:
+            if (owned := self._owned.get(gap.partition)) is not None:
+                owned.skip(gap)
+                log.error(
+                    "offsets can never be read and are skipped",
+                    topic=gap.partition.topic, partition=gap.partition.number,
+                    first=gap.first, next=gap.next, reason=gap.reason,
+                )  # fmt: skip
+        for batch in polled.batches:
+            if (owned := self._owned.get(batch.partition)) is not None and len(batch):
+                self._absorb_batch(owned, batch)
+        for partition, owned in self._owned.items():
+            owned.position = max(owned.position, self._source.position(partition) or 0)
+
+    def _absorb_batch(self, owned: OwnedPartition, batch: Batch) -> None:
+        streams = self._by_topic[batch.partition.topic]
+        if not owned.begun:
+            owned.begin_at(int(batch.timestamps_ms[0]), streams)
+        for part, counted in zip(batch.split(owned.count_from), (False, True), strict=True):
+            if len(part):
+                for stream in streams:
+                    self._absorb_for(stream, owned, part, counted=counted)
+        owned.position = int(batch.offsets[-1]) + 1
+
+    def _absorb_for(self, stream: Stream, owned: OwnedPartition, batch: Batch, *, counted: bool) -> None:
+        decoded = stream.decoder.decode(batch)
+        absorbed: Absorbed | None = None
+        if decoded.pairs is not None:
+            absorbed = absorb(owned.states[stream.name], stream.spec, decoded.pairs)
+        if counted:
+            self._accounts[stream.name].count(batch, decoded, absorbed, self._clock.now())
+
+    def _committable(self) -> dict[Partition, int]:
+        """Offsets read so far; a partition that still replays has nothing new to commit."""
+        return {
+            partition: owned.position
+            for partition, owned in self._owned.items()
+            if owned.position > owned.count_from or (owned.position == owned.count_from and owned.count_from > 0)
+        }
+
+    # Publishing
+
+    def publish(self) -> None:
+        """Evaluate every stream now and swap the board."""
+        started, now = self._clock.monotonic(), self._clock.now()
+        marks = {
+            partition: owned.caught_up(self._source.high_watermark(partition))
+            for partition, owned in self._owned.items()
+        }
+        boards = []
+        for stream in self._streams:
+            owned = [part for part in self._owned.values() if part.partition.topic == stream.topic]
+            whole = not any(partition.topic == stream.topic for partition in self._waiting) and all(
+                marks[part.partition] for part in owned
+            )
+            boards.append(stream_board(stream, owned, self._accounts[stream.name], now, caught_up=whole))
+        self._activity.evaluation_seconds = self._clock.monotonic() - started
+        published = Published(
+            timestamp_seconds=now,
+            streams=tuple(boards),
+            partitions=tuple(self._partition_boards()),
+            process=self._process_board(),
+        )
+        self._board.published = published
+        self._board.rendered = self._render(published)
+
+    def _partition_boards(self):
+        for owned in self._owned.values():
+            for stream in self._by_topic[owned.partition.topic]:
+                yield partition_board(stream, owned, self._source.high_watermark(owned.partition))
+
+    def _process_board(self) -> ProcessBoard:
+        activity = self._activity
+        return ProcessBoard(
+            last_poll_timestamp_seconds=activity.last_poll_timestamp_seconds,
+            rebalances=activity.rebalances,
+            restores=dict(activity.restores),
+            restore_seconds=activity.restore_seconds,
+            evaluation_seconds=activity.evaluation_seconds,
+            topic_partitions=dict(activity.topic_partitions),
+            log_messages=dict(self._log_counts()),
+        )
+
+    def _count_topic_partitions(self) -> None:
+        for stream in self._streams:
+            count = self._source.partition_count(stream.topic)
+            if count is not None:
+                self._activity.topic_partitions[stream.name, stream.topic] = count
+
+    def _readiness(self) -> Readiness:
+        health = self._source.health()
+        reasons = []
+        outage = None if health.unreachable_since is None else self._clock.monotonic() - health.unreachable_since
+        if outage is not None and (outage > OUTAGE_SECONDS or not health.joined):
+            reasons.append(f"no broker has answered for {outage:.0f} s: {health.reason}")
+        if not health.joined:
+            reasons.append("the consumer group has not answered yet")
+        behind = [part for part in self._owned.values() if not part.restored]
+        if behind or self._waiting:
+            reasons.append(f"{len(behind) + len(self._waiting)} partitions are still being restored from the log")
+        return Readiness(ready=not reasons, reasons=tuple(reasons))

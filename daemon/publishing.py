@@ -1,0 +1,79 @@
+"""From owned state to the board's immutable values: one stream, one partition at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from daemon.accounts import StreamAccount
+from daemon.board import PartitionBoard, StreamBoard, WindowBoard
+from daemon.ownership import OwnedPartition
+from daemon.streams import Stream
+from estimators.windows import StreamView, WindowView, evaluate
+
+US_PER_S = 1e6
+
+
+def stream_board(
+    stream: Stream, owned: Sequence[OwnedPartition], account: StreamAccount, now: float, *, caught_up: bool
+) -> StreamBoard:
+    """Evaluate the owned partitions of a stream at the wall-clock time `now`, seconds."""
+    view = evaluate(
+        [partition.states[stream.name] for partition in owned],
+        stream.spec,
+        int(now * US_PER_S),
+        resolution=stream.resolution,
+        min_messages=stream.min_messages,
+    )
+    # Totals outlive the series' panes by one more window, so that a last scrape sees what was counted last.
+    account.totals.drop_idle(now - 2 * stream.spec.longest.length_us / US_PER_S)
+    counter_keys, counters = account.totals.board(stream.spec.rules.sampled_from)
+    return StreamBoard(
+        name=stream.name,
+        label_names=stream.label_names,
+        sampled_from=stream.spec.rules.sampled_from,
+        keys=view.keys,
+        windows=tuple(
+            _window_board(stream, spec.label, spec.length_us, window, view, caught_up=caught_up)
+            for spec, window in zip(stream.spec.windows, view.windows, strict=True)
+        ),
+        last_event_timestamp_seconds=view.last_event_us / US_PER_S,
+        start_timestamp_seconds=view.first_event_us / US_PER_S,
+        counter_keys=counter_keys,
+        counters=counters,
+        thresholds=stream.thresholds,
+        records_consumed=account.consumed,
+        records_ignored=account.ignored,
+        records_rejected=dict(account.rejected),
+        pairs_rejected=dict(account.pairs_rejected),
+        series_overflow=account.overflow,
+        event_delay_buckets=account.cumulative_delay_buckets(),
+        event_delay_sum_seconds=account.delay_sum_seconds,
+    )
+
+
+def _window_board(
+    stream: Stream, label: str, length_us: int, window: WindowView, view: StreamView, *, caught_up: bool
+) -> WindowBoard:
+    """A stream keyed by series loses only the overflowing series to an overflow, not the others' windows."""
+    complete = caught_up and window.covered and (stream.keyed_by_series or not window.overflowed)
+    return WindowBoard(
+        label=label,
+        seconds=length_us / US_PER_S,
+        end_timestamp_seconds=window.end_seconds,
+        estimates=window.estimates,
+        complete=np.full(len(view.keys), float(complete)),
+    )
+
+
+def partition_board(stream: Stream, owned: OwnedPartition, high_watermark: int | None) -> PartitionBoard:
+    """Show one partition of one stream."""
+    state = owned.states[stream.name]
+    return PartitionBoard(
+        stream=stream.name,
+        partition=owned.partition,
+        restored=owned.restored,
+        lag_records=None if high_watermark is None else max(0, high_watermark - owned.position),
+        clock_seconds=None if state.clock_us is None else state.clock_us / US_PER_S,
+        clock_jumps=state.clock_jumps,
+        gap_offsets=owned.gap_offsets,
+    )

@@ -1,0 +1,68 @@
+"""The restore seam: where reading of a newly assigned partition starts, and with which state.
+
+Replay is the store that every log has: it starts early enough that all panes which evaluation can ask for are whole.
+A snapshot store will answer with states and their offset instead; the loop does not care which.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from daemon.source import Partition, Source
+from daemon.streams import Stream
+from estimators.partitions import PartitionState
+
+US_PER_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The start of one partition.
+
+    Attributes
+    ----------
+    next_offset : offset to read first
+    source : what it was restored from, the label of `restores_total`
+    states : of every stream by name, holding all records below `next_offset` from their `complete_from` on; or empty
+    """
+
+    next_offset: int
+    source: str
+    states: Mapping[str, PartitionState] = field(default_factory=dict)
+
+
+class Restore(Protocol):
+    """Decides the start of a partition; may ask the source, never changes it."""
+
+    def __call__(self, partition: Partition, streams: Sequence[Stream], source: Source) -> Restored:
+        """Return where to start. Raises SourceUnavailableError where the brokers do not answer: ask again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRestore:
+    """Read the log again from before the oldest pane that evaluation can ask for (DESIGN.md section 5)."""
+
+    span_us: int | None = None  # None: from windows, skew and delay
+
+    def __call__(self, partition: Partition, streams: Sequence[Stream], source: Source) -> Restored:
+        """Return the first offset whose timestamp is within the span of the newest record, else the log's start."""
+        beginning = source.beginning_offset(partition)
+        newest_ms = source.largest_timestamp_ms(partition)
+        if newest_ms is None:
+            return Restored(beginning, "replay")
+        span_us = self.span_us if self.span_us is not None else max(replay_span_us(stream) for stream in streams)
+        offset = source.offset_for_time(partition, max(0, newest_ms - -(-span_us // US_PER_MS)))
+        return Restored(beginning if offset is None else max(beginning, offset), "replay")
+
+
+def replay_span_us(stream: Stream) -> int:
+    """Microseconds of log that rebuild every pane of every ring.
+
+    A window with its burn-in, one pane because a window's start lies within one, and two skews because the partition
+    clock may run ahead of the records by one and `complete_from` adds another. The expected delay moves evaluation
+    into the past by as much.
+    """
+    spec = stream.spec
+    longest = spec.longest.length_us
+    panes = spec.panes_per_window + spec.burn_in + 1
+    return -(-longest * panes // spec.panes_per_window) + 2 * spec.max_skew_us + spec.expected_delay_us
