@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 import structlog
+from estimators.partitions import Absorbed
 from numpy.typing import NDArray
 
-from daemon.codec import Decoded
+from daemon.codec import Decoded, Rejected
 from daemon.metrics import EVENT_DELAY_BUCKETS
 from daemon.source import Batch
 from daemon.totals import SeriesTotals
-from estimators.partitions import Absorbed
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +40,11 @@ class StreamAccount:
         self.consumed += len(batch)
         self.ignored += decoded.ignored
         for reason, reject in decoded.rejected.items():
-            self._reject(batch, reason, reject.count, reject.offset, reject.detail, now)
+            self._reject(batch, reason, reject, now)
         if absorbed is None:
             return
-        for reason, late_or_future in absorbed.rejected.items():
-            detail = _DETAILS.get(reason, "")
-            self._reject(batch, reason, late_or_future.count, late_or_future.offset, detail, now)
+        for reason, refused in absorbed.rejected.items():
+            self._reject(batch, reason, Rejected(refused.count, refused.offset, ""), now)
         self.pairs_rejected.update(absorbed.pairs_rejected)
         self.overflow += absorbed.overflow
         self.totals.add(absorbed.keys, absorbed.moments, now)
@@ -53,7 +52,7 @@ class StreamAccount:
             self._observe_delay(now - decoded.pairs.event_time_us / 1e6)
 
     def cumulative_delay_buckets(self) -> tuple[int, ...]:
-        """Counts at or below each bucket border, the last one being +Inf."""
+        """Return the counts at or below each bucket border, the last one being +Inf."""
         return tuple(int(count) for count in np.cumsum(self.delay_buckets))
 
     def _observe_delay(self, seconds: NDArray[np.float64]) -> None:
@@ -61,20 +60,25 @@ class StreamAccount:
         self.delay_buckets += np.bincount(indexes, minlength=len(self.delay_buckets))
         self.delay_sum_seconds += float(seconds.sum())
 
-    def _reject(self, batch: Batch, reason: str, count: int, offset: int, detail: str, now: float) -> None:
-        self.rejected[reason] += count
+    def _reject(self, batch: Batch, reason: str, reject: Rejected, now: float) -> None:
+        self.rejected[reason] += reject.count
         if now - self._logged.get(reason, -np.inf) >= LOG_INTERVAL_SECONDS:
             self._logged[reason] = now
             topic, number = batch.partition
             log.warning(
                 "records rejected",
-                stream=self.name, topic=topic, partition=number, offset=offset,
-                reason=reason, count=count, detail=detail,
-            )  # fmt: skip
+                stream=self.name,
+                topic=topic,
+                partition=number,
+                offset=reject.offset,
+                reason=reason,
+                count=reject.count,
+                detail=reject.detail or _DETAILS.get(reason, ""),
+            )
 
 
 _DETAILS: Mapping[str, str] = {
     "future": "the event time is further ahead of the record's timestamp than max_skew: look at the producer's clock",
-    "late": "the event time is older than the longest window with its burn-in: raise windows, or look for a slow producer",
+    "late": "the event time is older than what the longest window keeps: look for a slow producer",
     "empty": "no pair of the record was accepted: see klaxon_pairs_rejected_total for the reasons",
 }

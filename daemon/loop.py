@@ -5,14 +5,15 @@ values on one bounded queue, which is drained once a turn. So nothing here needs
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from estimators.partitions import Absorbed, absorb
 
 from daemon.accounts import StreamAccount
-from daemon.board import Board, ProcessBoard, Published, Rendered
+from daemon.board import Board, PartitionBoard, ProcessBoard, Published, Rendered
 from daemon.clock import Clock
 from daemon.commands_queue import Command, CommandQueue
 from daemon.health import Health, Readiness
@@ -21,7 +22,6 @@ from daemon.publishing import partition_board, stream_board
 from daemon.restore import Restore
 from daemon.source import Assigned, Batch, Partition, Polled, Rebalance, Source, SourceUnavailableError
 from daemon.streams import Stream
-from estimators.partitions import Absorbed, absorb
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +128,11 @@ class Loop:
                 self._owned.pop(partition, None)
                 self._waiting.pop(partition, None)
         verb = "assigned" if isinstance(change, Assigned) else "lost" if change.lost else "revoked"
-        log.info("partitions " + verb, partitions=[f"{topic}/{number}" for topic, number in change.partitions])
+        log.info(
+            "partitions change hands",
+            change=verb,
+            partitions=[f"{topic}/{number}" for topic, number in change.partitions],
+        )
 
     def _start_waiting(self) -> None:
         now = self._clock.monotonic()
@@ -147,8 +151,8 @@ class Loop:
         streams = self._by_topic[partition.topic]
         start = self._restore(partition, streams, self._source)
         target = self._source.end_offset(partition)
-        owned = own(partition, streams, dict(start.states), start.next_offset, committed, target)
-        owned.restore_source, owned.restore_started = start.source, self._clock.monotonic()
+        owned = own(partition, streams, start, committed=committed, target=target)
+        owned.restore_started = self._clock.monotonic()
         del self._waiting[partition]
         if self._source.resume_at(partition, start.next_offset):
             self._owned[partition] = owned
@@ -238,7 +242,7 @@ class Loop:
         self._board.published = published
         self._board.rendered = self._render(published)
 
-    def _partition_boards(self):
+    def _partition_boards(self) -> Iterator[PartitionBoard]:
         for owned in self._owned.values():
             for stream in self._by_topic[owned.partition.topic]:
                 yield partition_board(stream, owned, self._source.high_watermark(owned.partition))

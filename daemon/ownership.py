@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from estimators.partitions import PartitionState, begin, new_state
+
+from daemon.restore import Restored
 from daemon.source import Gap, Partition
 from daemon.streams import Stream
-from estimators.partitions import PartitionState, begin, new_state
 
 US_PER_MS = 1000
 
@@ -28,8 +30,8 @@ class OwnedPartition:
     target: int
     position: int
     begun: bool
+    restore_source: str
     restored: bool = False
-    restore_source: str = ""
     restore_started: float = 0.0  # monotonic seconds
     mark: int | None = None  # high watermark at the last publish
     gap_offsets: int = 0
@@ -55,18 +57,18 @@ class OwnedPartition:
 
 
 def own(
-    partition: Partition, streams: list[Stream], states: dict[str, PartitionState], start: int, committed: int | None,
-    target: int,
-) -> OwnedPartition:  # fmt: skip
+    partition: Partition, streams: list[Stream], start: Restored, *, committed: int | None, target: int
+) -> OwnedPartition:
     """Return a newly assigned partition that will be read from `start`.
 
-    `states` is empty, or holds every stream's state at `start`. A log that is read from its offset 0 has nothing before it, so its panes are complete from the start of time.
+    A log that is read from its offset 0 has nothing before it, so its panes are complete from the start of time.
     """
     return OwnedPartition(
         partition=partition,
-        states=states or {stream.name: new_state(stream.spec, partition.number) for stream in streams},
+        states=dict(start.states) or {stream.name: new_state(stream.spec, partition.number) for stream in streams},
         count_from=0 if committed is None else committed,
         target=target,
-        position=start,
-        begun=start == 0 or bool(states),
+        position=start.next_offset,
+        begun=start.next_offset == 0 or bool(start.states),
+        restore_source=start.source,
     )

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from estimators.windows import StreamView, WindowView, evaluate
 
 from daemon.accounts import StreamAccount
 from daemon.board import PartitionBoard, StreamBoard, WindowBoard
 from daemon.ownership import OwnedPartition
 from daemon.streams import Stream
-from estimators.windows import StreamView, WindowView, evaluate
 
 US_PER_S = 1e6
 
@@ -54,7 +54,7 @@ def stream_board(
 def _window_board(
     stream: Stream, label: str, length_us: int, window: WindowView, view: StreamView, *, caught_up: bool
 ) -> WindowBoard:
-    """A stream keyed by series loses only the overflowing series to an overflow, not the others' windows."""
+    """Judge completeness: a stream keyed by series loses only the overflowing series to an overflow."""
     complete = caught_up and window.covered and (stream.keyed_by_series or not window.overflowed)
     return WindowBoard(
         label=label,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from estimators.spec import StreamSpec
+
 from daemon.board import Threshold
 from daemon.codec import Decoder
-from estimators.spec import StreamSpec
 
 
 @dataclass(frozen=True, slots=True)

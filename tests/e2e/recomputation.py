@@ -46,7 +46,11 @@ class Ring:
     @property
     def retained(self):
         """Panes that a ring keeps."""
-        return self.panes + self.burn_in + math.ceil(Fraction((self.max_skew_us + self.delay_us) * self.panes, self.length_us))
+        return (
+            self.panes
+            + self.burn_in
+            + math.ceil(Fraction((self.max_skew_us + self.delay_us) * self.panes, self.length_us))
+        )
 
     def open_pane(self, end_seconds):
         """Index of the newest pane of the window that ends (exclusive) at the exported time."""
@@ -89,7 +93,7 @@ def closed_form(rows):
 
 
 def adaptive(panes, first, half_life):
-    """The adaptive estimate of the sampler side from [(rows, max_u)] per pane; panes before `first` are history only."""
+    """The adaptive estimate of the sampler side from the rows of each pane; those before `first` are history only."""
     names = ("G", "W", "C", "F", "WW", "WC", "CC", "FF", "FW", "FC")
     history = dict.fromkeys(names, 0.0)
     maxima, total, y, yy, yw = [], [], 0.0, 0.0, 0.0
