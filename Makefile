@@ -1,0 +1,63 @@
+# The door to the project. A plain `make` lists the targets; `demo`, `test`, `check` and `bench` set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Extra arguments for demo, test and bench: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
+ARGS ?=
+
+SOURCES := daemon estimators config tests
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+  --python-version 3.11 --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench golden lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with every locked dependency and klaxond itself
+
+# The stamp is older than the lock or pyproject.toml: install again. A moved or half-made .venv is made anew.
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
+	  echo "klaxond needs Python 3.11 to 3.14, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." \
+	  "Name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments." \
+	  "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## a live demonstration on this machine, without any set-up
+	$(BIN)/klaxond demo $(ARGS)
+
+test: $(READY) ## all tests; those that need a server are skipped, with the reason, where it cannot be had
+	$(BIN)/python -m pytest -q --durations=15 $(ARGS)
+
+check: $(READY) ## what CI runs: format, lint, types, import contracts, then `make test`
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory test
+
+bench: $(READY) ## measure speed as ratios within one run
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+golden: $(READY) ## rewrite the generated references and golden files; read the difference before a commit
+	$(BIN)/python -m config.reference
+	$(BIN)/python -m daemon.metrics_reference
+	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py
+
+lock: $(READY) ## resolve requirements.txt and requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer)
+	$(COMPILE) $(ARGS) --output-file requirements.txt pyproject.toml
+	$(COMPILE) $(ARGS) --constraints requirements.txt --extra demo --group dev \
+	  --output-file requirements-dev.txt pyproject.toml
+
+clean: ## remove everything that the targets above made, .venv included
+	rm -rf $(VENV) dist build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,171 @@
+"""A real Prometheus server and promtool for tests.
+
+Fixtures (loaded by tests/conftest.py as a plugin):
+
+- `prometheus`: start a server, `prometheus(["127.0.0.1:9752"])`, which scrapes the targets' /metrics every second.
+  It answers `query(promql, time=None)` and ends with the test.
+- `promtool_check_metrics`: lint an exposition, `promtool_check_metrics(text)` returns the complaints as lines.
+
+Both programs are looked for in the folder $KLAXON_PROMETHEUS, then in PATH. Where they cannot be had the test is
+skipped with the reason; in CI (`CI=true`) that is a failure.
+"""
+
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import time as wall
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+READY_SECONDS = 30
+SCRAPE_INTERVAL_SECONDS = 1
+
+
+class Sample(NamedTuple):
+    """One element of an instant vector."""
+
+    labels: dict[str, str]  # without __name__
+    value: float
+
+
+class PrometheusServer:
+    """One Prometheus process on a free port, with its own data folder."""
+
+    def __init__(self, program, folder, targets):
+        self.address = f"127.0.0.1:{_free_port()}"
+        self.log = folder / "prometheus.log"
+        config = folder / "prometheus.json"  # JSON is YAML
+        config.write_text(json.dumps(_configuration(targets)))
+        command = [
+            program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={self.address}", "--log.level=warn",
+        ]  # fmt: skip
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
+
+    def wait_until_ready(self):
+        """Return once it answers queries; fail the test with its log if it does not."""
+        deadline = wall.monotonic() + READY_SECONDS
+        while wall.monotonic() < deadline:
+            if self.process.poll() is not None:
+                pytest.fail(f"Prometheus ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
+            try:
+                with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=2):
+                    return
+            except OSError:
+                wall.sleep(0.1)
+        pytest.fail(f"Prometheus is not ready after {READY_SECONDS} s:\n{self.log.read_text()[-4000:]}")
+
+    def query(self, promql, time=None):
+        """Evaluate PromQL now, or at Unix `time` in seconds, into a list of Sample; a scalar is one without labels."""
+        arguments = {"query": promql} if time is None else {"query": promql, "time": repr(float(time))}
+        data = self._api("query", arguments)
+        if data["resultType"] == "scalar":
+            return [Sample({}, float(data["result"][1]))]
+        assert data["resultType"] == "vector", f"not an instant query: {promql}"
+        return [
+            Sample({name: text for name, text in item["metric"].items() if name != "__name__"}, float(item["value"][1]))
+            for item in data["result"]
+        ]
+
+    def wait_for(self, promql, count=1, timeout_seconds=30):
+        """Return the samples of a query as soon as there are at least `count` of them."""
+        deadline = wall.monotonic() + timeout_seconds
+        while True:
+            samples = self.query(promql)
+            if len(samples) >= count:
+                return samples
+            if wall.monotonic() > deadline:
+                targets = [(target["scrapeUrl"], target["lastError"]) for target in self.targets()]
+                pytest.fail(f"{promql!r} gave {len(samples)} of {count} samples in {timeout_seconds} s; {targets}")
+            wall.sleep(0.2)
+
+    def targets(self):
+        """Return what the server knows of its targets: scrapeUrl, health, lastError and so on."""
+        return self._api("targets", {"state": "active"})["activeTargets"]
+
+    def stop(self):
+        """End the process, gently first."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+    def _api(self, path, arguments):
+        url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"Prometheus refused {arguments}: {error.read().decode()}")
+
+
+@pytest.fixture
+def prometheus(tmp_path_factory):
+    """Start servers: prometheus(targets) -> PrometheusServer, ready."""
+    program = _program("prometheus")
+    servers = []
+
+    def start(targets):
+        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), list(targets))
+        servers.append(server)
+        server.wait_until_ready()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def promtool_check_metrics():
+    """Lint an exposition: promtool_check_metrics(text) -> complaints, empty when it is clean."""
+    program = _program("promtool")
+
+    def check(text):
+        data = text if isinstance(text, bytes) else text.encode()
+        done = subprocess.run([program, "check", "metrics"], input=data, capture_output=True, timeout=60, check=False)
+        said = [line for line in (done.stdout + done.stderr).decode().splitlines() if line.strip()]
+        return said or ([f"promtool ended with {done.returncode}"] if done.returncode else [])
+
+    return check
+
+
+def _program(name):
+    """Path of the program; skips, or in CI fails, where it cannot be had."""
+    folder = os.environ.get("KLAXON_PROMETHEUS")
+    found = (shutil.which(name, path=folder) if folder else None) or shutil.which(name)
+    if found is None:
+        reason = f"no {name} in $KLAXON_PROMETHEUS or PATH (Debian: apt-get install prometheus)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return str(Path(found).resolve())
+
+
+def _configuration(targets):
+    interval = f"{SCRAPE_INTERVAL_SECONDS}s"
+    return {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+        "scrape_configs": [{"job_name": "klaxon", "static_configs": [{"targets": targets}]}],
+    }
+
+
+def _free_port():
+    """Return a port below the ephemeral range, where nobody listens now."""
+    while True:
+        port = random.SystemRandom().randint(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
