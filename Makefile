@@ -8,8 +8,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 SOURCES := daemon estimators config tests
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-  --python-version 3.11 --custom-compile-command "make lock"
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench golden lock clean
@@ -18,11 +17,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with every locked dependency and klaxond itself
+	@echo "ready: $(BIN)/klaxond"
 
-# The stamp is older than the lock or pyproject.toml: install again. A moved or half-made .venv is made anew.
+# Where the stamp is older than the lock or pyproject.toml: install again. A half-made .venv is made anew.
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
-	  echo "klaxond needs Python 3.11 to 3.14, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." \
+	  echo "klaxond needs Python 3.11 to 3.14, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." \
 	  "Name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make virtual environments." \
