@@ -1,0 +1,121 @@
+"""A ring of panes: the moments of the newest panes of one window, pane-major, for the series in their slots.
+
+Pane i lies in row i modulo the ring's size. A ring never subtracts: a pane that expires is set to zero, so that a loud
+one leaves nothing behind, not even a rounding error.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from estimators.moments import Moments
+from estimators.ordering import group_cells
+from estimators.pairs import Ints
+
+CAPACITY_MIN: Final = 16
+
+
+@dataclass(slots=True)
+class Ring:
+    """Retained panes (newest - size, newest].
+
+    Attributes
+    ----------
+    moments : Moments [size, capacity]; expired panes and free slots hold zero
+    newest : index of the pane of the partition clock; None before the first record
+    """
+
+    moments: Moments
+    newest: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Panes kept."""
+        return self.moments.shape[0]
+
+    @property
+    def capacity(self) -> int:
+        """Slots."""
+        return self.moments.shape[1]
+
+
+def new_ring(size: int) -> Ring:
+    """Return an empty ring of the smallest capacity."""
+    return Ring(Moments.zero(size, CAPACITY_MIN))
+
+
+def advance(ring: Ring, newest: int) -> None:
+    """Let the clock reach pane `newest`: the panes that this expires are cleared. The clock never goes back."""
+    if ring.newest is None:
+        ring.newest = newest
+        return
+    passed = min(newest - ring.newest, ring.size)
+    if passed > 0:
+        rows = np.arange(newest - passed + 1, newest + 1) % ring.size
+        ring.moments.sums[rows] = 0.0
+        ring.moments.counts[rows] = 0
+        ring.moments.max_u[rows] = -np.inf
+        ring.newest = newest
+
+
+def add(ring: Ring, pane: Ints, slot: Ints, moments: Moments) -> None:
+    """Merge rows into their panes and slots; rows of expired panes are left out.
+
+    Parameters
+    ----------
+    pane, slot : int64 [rows]; no two rows share both; no pane is newer than the clock's
+    moments : Moments [rows]
+    """
+    newest = _newest(ring)
+    oldest = newest - ring.size + 1
+    if int(pane.min(initial=newest)) < oldest:
+        held = pane >= oldest
+        pane, slot, moments = pane[held], slot[held], moments[held]
+    row = pane % ring.size
+    ring.moments.sums[row, slot] += moments.sums
+    ring.moments.counts[row, slot] += moments.counts
+    ring.moments.max_u[row, slot] = np.maximum(ring.moments.max_u[row, slot], moments.max_u)
+
+
+def take(ring: Ring, slots: Ints, oldest: int, newest: int) -> Moments:
+    """Copy panes oldest..newest of the given slots, Moments [panes, slots]; zero where a pane is not held."""
+    if ring.newest is None:
+        return Moments.zero(newest - oldest + 1, len(slots))
+    panes = np.arange(oldest, newest + 1)
+    held = (panes > ring.newest - ring.size) & (panes <= ring.newest)
+    taken = ring.moments[np.ix_(panes % ring.size, slots)]
+    taken.sums[~held] = 0.0
+    taken.counts[~held] = 0
+    taken.max_u[~held] = -np.inf
+    return taken
+
+
+def resize(ring: Ring, slots: Ints, capacity: int) -> None:
+    """Give the ring another capacity; slot i then holds what slots[i] held."""
+    moments = Moments.zero(ring.size, capacity)
+    kept = len(slots)
+    moments.sums[:, :kept] = ring.moments.sums[:, slots]
+    moments.counts[:, :kept] = ring.moments.counts[:, slots]
+    moments.max_u[:, :kept] = ring.moments.max_u[:, slots]
+    ring.moments = moments
+
+
+def group(cell: Ints, moments: Moments) -> tuple[Ints, Moments]:
+    """Merge the rows [rows], at least one, that share a cell; return the distinct cells, ascending, and their moments."""
+    groups = group_cells(cell)
+    if groups.order is not None:
+        moments = moments[groups.order]
+    if len(groups.cell) == len(cell):
+        return groups.cell, moments
+    return groups.cell, Moments(
+        np.add.reduceat(moments.sums, groups.start, axis=0),
+        np.add.reduceat(moments.counts, groups.start, axis=0),
+        np.maximum.reduceat(moments.max_u, groups.start),
+    )
+
+
+def _newest(ring: Ring) -> int:
+    if ring.newest is None:
+        raise AssertionError("rows were added before the clock was set")
+    return ring.newest
