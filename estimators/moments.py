@@ -22,6 +22,9 @@ SUMS: Final = (
     "W2CC",  # over pairs: sum w^2 c^2
     "WZ",  # weight of the pairs with O(x) = 0
     "K2",  # over pairs: sum w u^2 / 2 (pairs with O(x) = 0 add 0)
+    "U",  # sum_m U_m, U_m = sum w u (pairs with O(x) = 0 add 0): SF - C loses it where one r is huge
+    "UU",  # sum_m U_m^2
+    "UW",  # sum_m U_m W_m
     "SF",  # sum_m F_m of the sampler side
     "SFF",
     "SFW",
