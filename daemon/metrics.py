@@ -1,0 +1,290 @@
+"""The catalogue: every metric that klaxond exposes, as plain data. Collectors may only use what stands here.
+
+Names, types, units, labels, help and stability come from here, for the exposition, for the generated reference
+(deploy/reference/metrics.md) and for the tests that keep rules and dashboards to known names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+PREFIX: Final = "klaxon_"
+
+#: Upper borders, seconds, of `event_delay_seconds`; +Inf comes on top.
+EVENT_DELAY_BUCKETS: Final = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+
+
+class Kind(StrEnum):
+    """Metric types of the text format."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+
+
+class Scope(StrEnum):
+    """What one sample is about; gives the labels that come before the metric's own."""
+
+    PROCESS = "process"
+    STREAM = "stream"  # + stream
+    PARTITION = "partition"  # + stream, topic, partition
+    SERIES = "series"  # + stream, the series labels of all streams
+    WINDOW = "window"  # + stream, the series labels of all streams, window
+
+
+SCOPE_LABELS: Final[Mapping[Scope, tuple[str, ...]]] = {
+    Scope.PROCESS: (),
+    Scope.STREAM: ("stream",),
+    Scope.PARTITION: ("stream", "topic", "partition"),
+    Scope.SERIES: ("stream", "SERIES LABELS"),
+    Scope.WINDOW: ("stream", "SERIES LABELS", "window"),
+}
+
+
+class Stability(StrEnum):
+    """Stable: renamed or removed only with a major version. Experimental: may change with any version."""
+
+    STABLE = "stable"
+    EXPERIMENTAL = "experimental"
+
+
+class Subject(StrEnum):
+    """One collector each."""
+
+    ESTIMATES = "estimates"
+    SELF_CHECK = "self_check"
+    WINDOWS = "windows"
+    MOMENTS = "moments"
+    SERIES = "series"
+    THRESHOLDS = "thresholds"
+    STREAMS = "streams"
+    PARTITIONS = "partitions"
+    PROCESS = "process"
+    COLLECTORS = "collectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: `name` as a query writes it (counters with _total), `unit` in base units or empty."""
+
+    name: str
+    kind: Kind
+    scope: Scope
+    subject: Subject
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    stability: Stability = Stability.STABLE
+
+    @property
+    def family(self) -> str:
+        """Name of the family in OpenMetrics, which takes _total for a suffix of the sample."""
+        return self.name.removesuffix("_total") if self.kind is Kind.COUNTER else self.name
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The labels of a sample, with a placeholder for the series labels of the configuration."""
+        return SCOPE_LABELS[self.scope] + self.labels
+
+
+def _metrics(kind: Kind, scope: Scope, subject: Subject, *rows: tuple[str, str, tuple[str, ...], str]) -> list[Metric]:
+    """Build metrics from rows (name without prefix, unit, own labels, help)."""
+    return [Metric(PREFIX + name, kind, scope, subject, text, labels, unit) for name, unit, labels, text in rows]
+
+
+_NONE: Final = ()
+_DIRECTION: Final = ("direction",)
+_ESTIMATOR: Final = ("direction", "estimator")
+
+_WINDOW_METRICS: Final = [
+    *_metrics(
+        Kind.GAUGE,
+        Scope.WINDOW,
+        Subject.ESTIMATES,
+        ("kl_nats", "nats", _ESTIMATOR, "Divergence over the window; reverse is KL(q||p), forward KL(p||q)."),
+        ("kl_standard_error_nats", "nats", _ESTIMATOR, "Standard error of kl_nats, a message being a cluster."),
+        ("kl_lower_nats", "nats", _ESTIMATOR, "Lower end of the 95 % interval of kl_nats; for reading, not alarming."),
+        ("kl_upper_nats", "nats", _ESTIMATOR, "Upper end of the 95 % interval of kl_nats; for reading, not alarming."),
+        ("kl_pane_standard_error_nats", "nats", _DIRECTION, "Standard error of adaptive, from the spread of panes."),
+        (
+            "control_variate_lambda",
+            "",
+            _DIRECTION,
+            "Coefficient of r - 1 that the adaptive estimator uses for the open pane; r is other over sampler.",
+        ),
+        (
+            "variance_ratio",
+            "",
+            ("direction", "versus"),
+            "Variance of another estimator over that of adaptive; above 1 adaptive is the better one.",
+        ),
+    ),
+    *_metrics(
+        Kind.GAUGE,
+        Scope.WINDOW,
+        Subject.SELF_CHECK,
+        ("ratio_mean", "", _NONE, "Mean of r, other over sampler; 1 where the sampler covers the other's support."),
+        ("ratio_zscore", "", _NONE, "Standard errors between ratio_mean and 1."),
+        ("support_gap", "", _NONE, "1 - ratio_mean: the other's mass where the sampler has none."),
+        ("comparable", "", _NONE, "Verdict of the self-check: 1 comparable, 0 not comparable, absent if inconclusive."),
+        ("infinite", "", _NONE, "1 if a pair of the window has probability 0 under the other distribution."),
+        ("effective_sample_ratio", "", _NONE, "Effective sample size over pairs."),
+    ),
+    *_metrics(
+        Kind.GAUGE,
+        Scope.WINDOW,
+        Subject.WINDOWS,
+        ("window_messages", "", _NONE, "Messages in the window."),
+        ("window_pairs", "", _NONE, "Pairs in the window."),
+        (
+            "window_complete",
+            "",
+            _NONE,
+            "1 if all owned partitions are restored, caught up and without gap or overflow.",
+        ),
+    ),
+    Metric(
+        PREFIX + "window_end_timestamp_seconds",
+        Kind.GAUGE,
+        Scope.STREAM,
+        Subject.WINDOWS,
+        "Exclusive end of the window, the open pane included.",
+        ("window",),
+        "seconds",
+    ),
+    Metric(
+        PREFIX + "window_moment",
+        Kind.GAUGE,
+        Scope.WINDOW,
+        Subject.MOMENTS,
+        "Summable part of the window's estimates, to merge replicas; direction is empty for W, G, WW, C, CC and WC.",
+        ("moment", "direction"),
+        stability=Stability.EXPERIMENTAL,
+    ),
+]
+
+_SERIES_METRICS: Final = [
+    *_metrics(
+        Kind.COUNTER,
+        Scope.SERIES,
+        Subject.SERIES,
+        ("pairs_total", "", _NONE, "Pairs absorbed."),
+        ("messages_total", "", _NONE, "Messages absorbed."),
+        ("weight_sum_total", "", _NONE, "Weight of the pairs absorbed."),
+        (
+            "kl_nats_sum_total",
+            "nats",
+            _DIRECTION,
+            "Weighted sum of the fixed estimator; its rate over that of weight_sum_total is the KL of any range.",
+        ),
+        ("zero_probability_total", "", _NONE, "Pairs with probability 0 under the other distribution."),
+        ("clamped_total", "", _NONE, "Pairs whose log ratio was clamped to stay finite."),
+    ),
+    *_metrics(
+        Kind.GAUGE,
+        Scope.SERIES,
+        Subject.SERIES,
+        ("last_event_timestamp_seconds", "seconds", _NONE, "Newest event time of the series."),
+        ("series_start_timestamp_seconds", "seconds", _NONE, "Oldest event time that is still known of the series."),
+    ),
+    *_metrics(
+        Kind.GAUGE,
+        Scope.SERIES,
+        Subject.THRESHOLDS,
+        ("threshold_nats", "nats", ("severity", "direction"), "Drift threshold of the configuration."),
+    ),
+]
+
+_STREAM_METRICS: Final = [
+    *_metrics(
+        Kind.COUNTER,
+        Scope.STREAM,
+        Subject.STREAMS,
+        ("records_consumed_total", "", _NONE, "Records read from the topic."),
+        ("records_ignored_total", "", _NONE, "Records that the stream's `where` does not select."),
+        ("records_rejected_total", "", ("reason",), "Records that could not be used."),
+        ("pairs_rejected_total", "", ("reason",), "Pairs that could not be used."),
+        ("series_overflow_total", "", _NONE, "Messages counted under __other__ because the cap on series was reached."),
+    ),
+    *_metrics(
+        Kind.GAUGE, Scope.STREAM, Subject.STREAMS, ("series", "", _NONE, "Series with an event in the longest window.")
+    ),
+    *_metrics(
+        Kind.HISTOGRAM,
+        Scope.STREAM,
+        Subject.STREAMS,
+        ("event_delay_seconds", "seconds", _NONE, "Wall clock minus event time when a message is absorbed."),
+    ),
+]
+
+_PARTITION_METRICS: Final = [
+    *_metrics(
+        Kind.GAUGE,
+        Scope.PARTITION,
+        Subject.PARTITIONS,
+        ("partition_owned", "", _NONE, "1 if this process owns the partition and has restored it, 0 while restoring."),
+        ("consumer_lag_records", "", _NONE, "Records between the position and the end of the partition."),
+        ("partition_clock_timestamp_seconds", "seconds", _NONE, "The partition's own time, by which panes expire."),
+    ),
+    *_metrics(
+        Kind.COUNTER,
+        Scope.PARTITION,
+        Subject.PARTITIONS,
+        (
+            "partition_clock_jumps_total",
+            "",
+            _NONE,
+            "Steps of the clock beyond the longest window: check the producers' clocks.",
+        ),
+        ("gap_offsets_total", "", _NONE, "Offsets that could never be read: expired, deleted or corrupt."),
+    ),
+    Metric(
+        PREFIX + "topic_partitions",
+        Kind.GAUGE,
+        Scope.STREAM,
+        Subject.PARTITIONS,
+        "Partitions of the topic in the cluster's metadata.",
+        ("topic",),
+    ),
+]
+
+_PROCESS_METRICS: Final = [
+    *_metrics(
+        Kind.GAUGE,
+        Scope.PROCESS,
+        Subject.PROCESS,
+        ("build_info", "", ("version", "python_version"), "Always 1; the labels tell what is running."),
+        ("publish_timestamp_seconds", "seconds", _NONE, "Time of the newest publish."),
+        ("poll_timestamp_seconds", "seconds", _NONE, "Time of the newest poll."),
+        ("restore_seconds", "seconds", _NONE, "Duration of the last restore of a partition."),
+        ("evaluation_seconds", "seconds", _NONE, "Time that the newest publish took to evaluate all windows."),
+    ),
+    *_metrics(
+        Kind.COUNTER,
+        Scope.PROCESS,
+        Subject.PROCESS,
+        ("rebalances_total", "", _NONE, "Assignments and revocations of partitions."),
+        ("restores_total", "", ("source",), "Partitions restored, by where their state came from."),
+        ("log_messages_total", "", ("level",), "Log messages of level warning and above."),
+    ),
+    *_metrics(
+        Kind.SUMMARY,
+        Scope.PROCESS,
+        Subject.PROCESS,
+        ("scrape_seconds", "seconds", _NONE, "Time to answer requests of /metrics."),
+    ),
+    *_metrics(
+        Kind.GAUGE,
+        Scope.PROCESS,
+        Subject.COLLECTORS,
+        ("collector_success", "", ("collector",), "1 if the collector worked at the newest publish, 0 if it failed."),
+        ("collector_duration_seconds", "seconds", ("collector",), "Time the collector took at the newest publish."),
+    ),
+]
+
+CATALOGUE: Final[Mapping[str, Metric]] = {
+    metric.name: metric
+    for metric in (*_WINDOW_METRICS, *_SERIES_METRICS, *_STREAM_METRICS, *_PARTITION_METRICS, *_PROCESS_METRICS)
+}
