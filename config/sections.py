@@ -1,0 +1,98 @@
+"""The small sections: snapshot, export, web, log."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from config.addresses import LISTEN_PATTERN, split_address
+from config.kinds import Kind, NotEmpty, Section
+from config.vocabulary import Direction, Estimator
+
+_Items = TypeVar("_Items", bound=tuple[Any, ...])
+
+
+def _this_version(kind: object) -> object:
+    if kind in ("file", "changelog"):
+        raise ValueError(f"`{kind}` comes with a later version; this one has `none`: it rebuilds windows from the log")
+    return kind
+
+
+def _listen_address(text: str) -> str:
+    split_address(text, example="127.0.0.1:9752", lowest_port=0, pattern=LISTEN_PATTERN)
+    return text
+
+
+def _distinct(items: _Items) -> _Items:
+    for item in items:
+        if items.count(item) > 1:
+            raise ValueError(f"`{item}` is there twice")
+    return items
+
+
+class SnapshotSettings(Section):
+    """Where the windows' state is kept over a restart."""
+
+    kind: Annotated[Literal["none"], BeforeValidator(_this_version)] = Field(
+        default="none",
+        description="none: a restart reads the last 1.5 windows from Kafka again, which needs no second store. "
+        "The only kind of this version.",
+    )
+
+
+class ExportSettings(Section):
+    """Which numbers become metrics; this changes nothing that is kept."""
+
+    estimators: Annotated[tuple[Estimator, ...], NotEmpty, AfterValidator(_distinct)] = Field(
+        default=("adaptive", "fixed"),
+        description="Estimators of `klaxon_kl_nats`; the sampler side's naive is always there, since it alone needs no "
+        "common support. adaptive to use, fixed to check it by.",
+    )
+    directions: Annotated[tuple[Direction, ...], NotEmpty, AfterValidator(_distinct)] = Field(
+        default=("reverse", "forward"),
+        description="reverse is KL(q||p), forward KL(p||q). Both: they fail differently.",
+    )
+    moments: bool = Field(
+        default=False,
+        description="true exports the summable parts of every window, for recording rules that merge replicas. "
+        "false: one replica needs none of these many series.",
+    )
+
+
+class WebSettings(Section):
+    """The HTTP side."""
+
+    listen_address: Annotated[
+        str,
+        AfterValidator(_listen_address),
+        WithJsonSchema({"type": "string", "pattern": LISTEN_PATTERN}),
+        Kind("host:port"),
+    ] = Field(
+        default="127.0.0.1:9752",
+        description="Address of /metrics and the rest; without a host every interface, with port 0 any free one. "
+        "Loopback: opening it is a decision.",
+    )
+
+    @property
+    def host(self) -> str:
+        """Host to listen on, an IPv6 address without brackets; `0.0.0.0` where none is written."""
+        return self._split()[0] or "0.0.0.0"  # noqa: S104 (written so by the user)
+
+    @property
+    def port(self) -> int:
+        """Port to listen on; 0 is any free one."""
+        return self._split()[1]
+
+    def _split(self) -> tuple[str, int]:
+        return split_address(self.listen_address, example="", lowest_port=0, pattern=LISTEN_PATTERN)
+
+
+class LogSettings(Section):
+    """What is told on standard error."""
+
+    level: Literal["debug", "info", "warn", "error"] = Field(
+        default="info", description="Least severe message that is logged; info tells starts, assignments and faults."
+    )
+    format: Literal["logfmt", "json", "console"] = Field(
+        default="logfmt",
+        description="logfmt, as Prometheus and its exporters write; json for collectors; console for eyes.",
+    )
