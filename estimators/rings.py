@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from estimators.moments import Moments
-from estimators.ordering import group_cells
 from estimators.pairs import Ints
 
 CAPACITY_MIN: Final = 16
@@ -102,16 +101,16 @@ def resize(ring: Ring, slots: Ints, capacity: int) -> None:
 
 
 def group(cell: Ints, moments: Moments) -> tuple[Ints, Moments]:
-    """Merge the rows [rows], at least one, that share a cell; return the distinct cells, ascending, and their moments."""
-    groups = group_cells(cell)
-    if groups.order is not None:
-        moments = moments[groups.order]
-    if len(groups.cell) == len(cell):
-        return groups.cell, moments
-    return groups.cell, Moments(
-        np.add.reduceat(moments.sums, groups.start, axis=0),
-        np.add.reduceat(moments.counts, groups.start, axis=0),
-        np.maximum.reduceat(moments.max_u, groups.start),
+    """Merge the rows [rows] that share a cell, at least one; return the distinct cells, ascending, with their sums."""
+    if bool((cell[1:] > cell[:-1]).all()):
+        return cell, moments
+    order = np.argsort(cell, kind="stable")
+    cell = cell[order]
+    first = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
+    return cell[first], Moments(
+        np.add.reduceat(moments.sums[order], first, axis=0),
+        np.add.reduceat(moments.counts[order], first, axis=0),
+        np.maximum.reduceat(moments.max_u[order], first),
     )
 
 

@@ -46,7 +46,8 @@ class RingSpec:
     def panes_of(self, times_us: Ints) -> Ints:
         """Index of the pane that holds each time; split into whole windows and the rest, so that nothing overflows."""
         windows, rest = np.divmod(times_us, self.length_us)
-        return windows * self.panes_per_window + rest * self.panes_per_window // self.length_us
+        panes: Ints = windows * self.panes_per_window + rest * self.panes_per_window // self.length_us
+        return panes
 
     def start_us(self, pane: int) -> int:
         """First whole microsecond of a pane."""
@@ -55,7 +56,8 @@ class RingSpec:
     def starts_us(self, panes: Ints) -> Ints:
         """First whole microsecond of each pane."""
         windows, rest = np.divmod(panes, self.panes_per_window)
-        return windows * self.length_us - (-rest * self.length_us // self.panes_per_window)
+        starts: Ints = windows * self.length_us - (-rest * self.length_us // self.panes_per_window)
+        return starts
 
     def oldest_us(self, clock_us: int) -> int:
         """First whole microsecond that the ring still holds when the partition clock shows `clock_us`."""

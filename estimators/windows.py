@@ -54,24 +54,6 @@ class StreamView:
     windows: tuple[WindowView, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RetainedPanes:
-    """Panes of one ring, for comparing two states: those before a common time, and newer than either ring's oldest.
-
-    Attributes
-    ----------
-    panes : int64 [panes], ascending and without holes
-    start_us : int64 [panes], first whole microsecond of each
-    keys : sorted
-    moments : Moments [panes, series], audit counters included
-    """
-
-    panes: Ints
-    start_us: Ints
-    keys: tuple[Key, ...]
-    moments: Moments
-
-
 def evaluate(
     states: Sequence[PartitionState], spec: StreamSpec, now_us: int, *, resolution: float, min_messages: int
 ) -> StreamView:
@@ -112,17 +94,6 @@ def evaluate(
             )
         )
     return StreamView(keys, first_us, last_us, tuple(windows))
-
-
-def retained_panes(state: PartitionState, spec: StreamSpec, window: int) -> RetainedPanes:
-    """Return every pane that the ring of the given window (its index in the spec) holds."""
-    ring, held = spec.rings[window], state.rings[window]
-    if held.newest is None:
-        return RetainedPanes(np.empty(0, np.int64), np.empty(0, np.int64), (), Moments.zero(0, 0))
-    panes = np.arange(held.newest - ring.size + 1, held.newest + 1)
-    keys = tuple(sorted(state.series.slots))
-    slots = np.array([state.series.slots[key] for key in keys], np.int64)
-    return RetainedPanes(panes, ring.starts_us(panes), keys, take(held, slots, int(panes[0]), held.newest))
 
 
 def _live_series(states: Sequence[PartitionState], since_us: int) -> tuple[tuple[Key, ...], Ints, Ints]:
