@@ -43,6 +43,7 @@ class DirectionEstimates:
     pane_standard_error: Floats  # between-pane, of adaptive; NaN below 8 non-empty panes
     variance_ratio_naive: Floats  # variance of naive over adaptive
     variance_ratio_fixed: Floats  # variance of fixed over adaptive
+    adaptive_sums: Floats | None = None  # [series, 3]: Y, YY, YW, which add up across replicas
 
     def of(self, estimator: Estimator) -> Columns:
         """Columns of the named estimator."""
