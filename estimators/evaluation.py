@@ -174,6 +174,7 @@ def _direction(window: _Window, learnt: _Learnt, side: Side) -> DirectionEstimat
         pane_standard_error=window.show_finite(_pane_error(learnt, weight), side),
         variance_ratio_naive=window.show_finite((errors["naive"] / adaptive_error) ** 2, side),
         variance_ratio_fixed=window.show_finite((errors["fixed"] / adaptive_error) ** 2, side),
+        adaptive_sums=np.stack([learnt.corrected.y, learnt.corrected.yy, learnt.corrected.yw], axis=-1),
     )
 
 
