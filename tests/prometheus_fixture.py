@@ -5,6 +5,7 @@ Fixtures (loaded by tests/conftest.py as a plugin):
 - `prometheus`: start a server, `prometheus(["127.0.0.1:9752"])`, which scrapes the targets' /metrics every second.
   It answers `query(promql, time=None)` and ends with the test.
 - `promtool_check_metrics`: lint an exposition, `promtool_check_metrics(text)` returns the complaints as lines.
+- `promtool`: run it, `promtool("check", "rules", path)` returns (exit status, complaints).
 
 Both programs are looked for in the folder $KLAXON_PROMETHEUS, then in PATH. Where they cannot be had the test is
 skipped with the reason; in CI (`CI=true`) that is a failure.
@@ -129,15 +130,25 @@ def prometheus(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def promtool_check_metrics():
-    """Lint an exposition: promtool_check_metrics(text) -> complaints, empty when it is clean."""
+def promtool():
+    """Run promtool: promtool(*arguments, input=b"") -> (exit status, what it said if that is not 0)."""
     program = _program("promtool")
 
+    def run(*arguments, input=b""):  # noqa: A002 - as subprocess calls it
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(command, input=input, capture_output=True, timeout=60, check=False)
+        return done.returncode, (done.stdout + done.stderr).decode() if done.returncode else ""
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def promtool_check_metrics(promtool):
+    """Lint an exposition: promtool_check_metrics(text) -> complaints, empty when it is clean."""
+
     def check(text):
-        data = text if isinstance(text, bytes) else text.encode()
-        done = subprocess.run([program, "check", "metrics"], input=data, capture_output=True, timeout=60, check=False)
-        said = [line for line in (done.stdout + done.stderr).decode().splitlines() if line.strip()]
-        return said or ([f"promtool ended with {done.returncode}"] if done.returncode else [])
+        status, said = promtool("check", "metrics", input=text if isinstance(text, bytes) else text.encode())
+        return said.splitlines() or ([f"promtool ended with {status}"] if status else [])
 
     return check
 

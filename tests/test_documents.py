@@ -1,0 +1,201 @@
+"""What the documents promise exists: modules, metrics, commands, flags, targets, files, configuration, rules."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from config.settings import load
+from daemon.__main__ import app
+from daemon.metrics import CATALOGUE, PREFIX
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("daemon", "estimators", "config")
+DOCUMENTS = (
+    "README.md",
+    "DESIGN.md",
+    "DECISIONS.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "deploy/README.md",
+)
+#: What DESIGN.md section 7 names in code marks beside metrics.
+NO_METRICS = {"klaxon_", "direction", "stream", "export.moments: true"}
+
+
+def text_of(document):
+    """The text of one document."""
+    return (ROOT / document).read_text()
+
+
+def section(document, number):
+    """One numbered section of a document."""
+    return re.search(rf"^## {number}\. .*?(?=^## |\Z)", text_of(document), re.MULTILINE | re.DOTALL)[0]
+
+
+def yaml_blocks():
+    """The YAML blocks of the README, parsed, by their first key."""
+    found = re.findall(r"^```yaml\n(.*?)^```", text_of("README.md"), re.MULTILINE | re.DOTALL)
+    return {next(iter(block)): block for block in map(yaml.safe_load, found)}
+
+
+def test_the_layout_names_every_module_and_every_named_module_exists():
+    layout = re.findall(r"^    ([a-z_/]+\.py)  ", section("DESIGN.md", 2), re.MULTILINE)
+    existing = [
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
+    ]
+    assert sorted(layout) == sorted(existing)
+    assert len(layout) == len(set(layout))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_module_that_a_document_mentions_exists(document):
+    for path in set(re.findall(r"(?:daemon|estimators|config|tests|deploy)/[\w/.*-]+", text_of(document))):
+        assert list(ROOT.glob(path.rstrip(".,"))), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_metric_that_a_document_names_is_in_the_catalogue(document):
+    named = set(re.findall(r"\bklaxon_[a-z_]*[a-z]\b", text_of(document)))
+    derived = {f"{name}{suffix}" for name in CATALOGUE for suffix in ("_bucket", "_sum", "_count")}
+    assert named <= set(CATALOGUE) | derived
+
+
+def test_the_metrics_section_and_the_catalogue_name_the_same_metrics():
+    marked = set(re.findall(r"`([^`]+)`", section("DESIGN.md", 7)))
+    assert {PREFIX + name for name in marked - NO_METRICS} == set(CATALOGUE) - {f"{PREFIX}partition_clock_jumps_total"}
+    assert "partition_clock_jumps_total" in section("DESIGN.md", 5)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_and_flag_that_a_document_names_exists(document):
+    commands = typer.main.get_command(app).commands
+    shown = re.findall(r"\bklaxond ((?:[a-z]+|--version)\b[^\n`#;]*)", text_of(document))
+    for line in shown:
+        verb = line.split()[0]
+        flags = set(re.findall(r"--[a-z][\w.-]*", line)) - {"--version"}
+        if verb in commands:
+            known = {option for parameter in commands[verb].params for option in parameter.opts}
+            assert flags <= known, line
+        else:
+            # Prose such as "klaxond itself"; but a line with flags is meant to be run.
+            assert not flags, line
+    for verb in re.findall(r"`klaxond ([a-z]+)", text_of(document)):
+        assert verb in commands
+
+
+def test_the_readme_shows_every_command():
+    shown = set(re.findall(r"\bklaxond ([a-z]+)", text_of("README.md"))) | set(
+        re.findall(r"make (demo)", text_of("README.md"))
+    )
+    assert set(typer.main.get_command(app).commands) <= shown
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ".ci/run"])
+def test_every_make_target_that_a_document_names_exists(document):
+    targets = set(re.findall(r"^([a-z]+):.*## ", text_of("Makefile"), re.MULTILINE))
+    assert {"setup", "demo", "test", "check", "bench", "golden", "lock", "clean"} <= targets
+    assert set(re.findall(r"(?:^    |`|\")make ([a-z]+)", text_of(document), re.MULTILINE)) <= targets
+
+
+def test_a_plain_make_lists_every_target():
+    targets = set(re.findall(r"^([a-z]+):.*## ", text_of("Makefile"), re.MULTILINE))
+    phony = set(re.search(r"^\.PHONY: (.*)$", text_of("Makefile"), re.MULTILINE)[1].split())
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+    assert set(re.findall(r"^  make (\w+)", done.stdout, re.MULTILINE)) == targets == phony
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_to_a_file_resolves(document):
+    for target in re.findall(r"\]\(([^)#\s]+)", text_of(document)):
+        if "://" not in target:
+            assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+def test_the_smallest_configuration_of_the_readme_loads(tmp_path):
+    path = tmp_path / "klaxon.yaml"
+    path.write_text(yaml.safe_dump(yaml_blocks()["kafka"]))
+    settings = load(path, {}, env={})
+    assert settings.streams[0].topic == "pairs"
+    assert settings.web.listen_address in json.dumps(yaml_blocks()["scrape_configs"])
+
+
+def test_the_defaults_of_the_design_are_those_of_the_settings(tmp_path):
+    path = tmp_path / "klaxon.yaml"
+    path.write_text(yaml.safe_dump(yaml_blocks()["kafka"]))
+    table = re.findall(r"^\| `([\w.]+)` \| `(.+)` \|$", section("DESIGN.md", 8), re.MULTILINE)
+    written = {key: yaml.safe_load(value) for key, value in table}
+    defaults = load(path, {}, env={}).dump()
+    for key in written:
+        value = defaults
+        for part in key.split("."):
+            value = value[part]
+    assert load(path, written, env={}).dump() == defaults
+    assert {key for key in defaults if not isinstance(defaults[key], dict)} - {"streams"} <= set(written)
+    stream_keys = re.search(r"Each stream has: (.*?)\n\n", section("DESIGN.md", 8), re.DOTALL)[1]
+    assert set(re.findall(r"`(\w+)`", stream_keys)) == set(defaults["streams"][0])
+
+
+@pytest.fixture
+def rules(tmp_path, promtool):
+    """The README's alerts as a file of rules, checked by promtool."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": yaml_blocks()["groups"]["groups"]}))
+    assert promtool("check", "rules", str(path)) == (0, "")
+    return path
+
+
+def test_the_scrape_configuration_of_the_readme_is_one(tmp_path, promtool):
+    path = tmp_path / "prometheus.yaml"
+    path.write_text(yaml.safe_dump(yaml_blocks()["scrape_configs"]))
+    assert promtool("check", "config", str(path)) == (0, "")
+
+
+def _series(model, value, short, error, pane_error, comparable):
+    """Constant samples of one model for the alert's rule test; None leaves a metric out."""
+    rows = {
+        'klaxon_kl_nats{model="%s",direction="reverse",estimator="adaptive",window="1h"}': value,
+        'klaxon_kl_nats{model="%s",direction="reverse",estimator="adaptive",window="5m"}': short,
+        'klaxon_kl_standard_error_nats{model="%s",direction="reverse",estimator="adaptive",window="1h"}': error,
+        'klaxon_kl_pane_standard_error_nats{model="%s",direction="reverse",window="1h"}': pane_error,
+        'klaxon_comparable{model="%s",window="1h"}': comparable,
+    }
+    return [{"series": name % model, "values": f"{found}x20"} for name, found in rows.items() if found is not None]
+
+
+def test_the_alert_of_the_readme_fires_on_a_sure_drift_only(rules, promtool):
+    drift = [
+        {"exp_labels": {"model": model, "direction": "reverse", "window": "1h"}} for model in ("sure", "few_panes")
+    ]
+    cases = {
+        "interval": "1m",
+        "input_series": [
+            *_series("sure", 0.05, 0.05, 0.001, 0.002, 1),
+            *_series("few_panes", 0.05, 0.05, 0.001, None, None),
+            *_series("noisy_panes", 0.05, 0.05, 0.001, 0.05, 1),
+            *_series("noisy_messages", 0.05, 0.05, 0.05, 0.001, 1),
+            *_series("over", 0.05, 0.001, 0.001, 0.002, 1),
+            *_series("small", 0.005, 0.005, 0.0001, 0.0001, 1),
+            *_series("truncated", 0.05, 0.05, 0.001, 0.002, 0),
+        ],
+        "alert_rule_test": [
+            {"eval_time": "4m", "alertname": "KlaxonDrift", "exp_alerts": []},
+            {"eval_time": "6m", "alertname": "KlaxonDrift", "exp_alerts": drift},
+            {
+                "eval_time": "6m",
+                "alertname": "KlaxonPairsNotComparable",
+                "exp_alerts": [{"exp_labels": {"model": "truncated", "window": "1h"}}],
+            },
+        ],
+    }
+    path = rules.with_name("test.yaml")
+    path.write_text(yaml.safe_dump({"rule_files": [rules.name], "evaluation_interval": "1m", "tests": [cases]}))
+    assert promtool("test", "rules", str(path)) == (0, "")
