@@ -5,7 +5,15 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from config.durations import Duration
 from config.kinds import DefaultText, Kind, Number, Section, Unit
@@ -91,6 +99,7 @@ LogBase = Annotated[
 Wanted = Annotated[
     tuple[Scalar, ...],
     PlainValidator(_wanted),
+    PlainSerializer(list),
     WithJsonSchema(
         {
             "anyOf": [

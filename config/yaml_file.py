@@ -13,19 +13,26 @@ from config.errors import ConfigError, Problem
 _QUOTED: Final = re.compile(r"'(?!<)[^']{2,}'")
 
 
+_TEXT: Final = "tag:yaml.org,2002:str"
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
 class _Loader(yaml.SafeLoader):
-    """Plain data only; repeated keys are remembered, where YAML's own rule keeps the last one in silence."""
+    """Plain data only; it remembers keys that YAML allows and we do not: repeated ones, and those that are no text."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self.repeated: list[tuple[int, str]] = []
+        self.faults: list[tuple[int, str]] = []
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    self.repeated.append((key.start_mark.line + 1, key.value))
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in {_TEXT, _MERGE}:
+                self.faults.append((line, "write the key as text, in quotes if it looks like a number or a switch"))
+            elif key.value in seen:
+                self.faults.append((line, f"the key `{key.value}` is there twice; keep one"))
+            else:
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -38,18 +45,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), f"is no UTF-8 text (byte {error.start})")]) from None
-    values, repeated = _parse(path, text)
-    if repeated:
-        raise ConfigError(
-            Problem(f"{path}:{line}", f"the key `{key}` is there twice; keep one") for line, key in repeated
-        )
+    values, faults = _parse(path, text)
+    if faults:
+        raise ConfigError(Problem(f"{path}:{line}", message) for line, message in faults)
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError([Problem(str(path), "write a mapping of keys, such as `kafka:` and `streams:`")])
-    strange = [key for key in values if not isinstance(key, str)]
-    if strange:
-        raise ConfigError([Problem(str(path), "write every key as text, in quotes if it looks like a number")])
     return values
 
 
@@ -57,7 +59,7 @@ def _parse(path: Path, text: str) -> tuple[Any, list[tuple[int, str]]]:
     try:
         loader = _Loader(text)
         try:
-            return loader.get_single_data(), loader.repeated
+            return loader.get_single_data(), loader.faults
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -65,8 +67,8 @@ def _parse(path: Path, text: str) -> tuple[Any, list[tuple[int, str]]]:
         place = f"{path}:{mark.line + 1}" if mark else str(path)
         what = _QUOTED.sub("...", error.problem or error.context or "cannot be understood")
         raise ConfigError([Problem(place, f"this is no YAML: {what}")]) from None
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError):
-        # Such as a control character, or a date like 2024-13-45; their messages quote the file.
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
+        # A control character, a date like 2024-13-45, a tag that does not fit; their messages quote the file.
         raise ConfigError(
             [Problem(str(path), "this is no YAML: a character or a value that it does not allow")]
         ) from None
