@@ -97,8 +97,8 @@ class Loop:
         for item in commands:
             if not isinstance(item, Command):
                 self._rebalance(item)
-        self._start_waiting()
         self._absorb(polled)
+        self._start_waiting()  # after the records: those of a partition that starts now are read again from its start
         self._note_restored()
         self._source.stage_commit(self._committable())
         self._health.readiness = self._readiness()

@@ -1,0 +1,115 @@
+"""The composition root of `klaxond run`: builds every part, starts them in order, ends them in reverse."""
+
+import gc
+import signal
+import threading
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+
+from config.settings import Settings
+from daemon import logs
+from daemon.accounts import StreamAccount
+from daemon.board import Board
+from daemon.clock import SystemClock
+from daemon.codec_results import RECORD_REASONS
+from daemon.collectors import Collectors, ProcessMetrics
+from daemon.commands_queue import Command, CommandQueue
+from daemon.errors import EXIT_OK
+from daemon.exposition import Renderer
+from daemon.health import Health
+from daemon.jobs import Jobs
+from daemon.kafka_options import KafkaOptions
+from daemon.kafka_source import KafkaSource
+from daemon.loop import Loop
+from daemon.scrapes import ScrapeTimes
+from daemon.server import Server
+from daemon.watchdog import Senses, Watchdog
+from daemon.wiring import exports_of, kafka_options_of, restore_of, streams_of
+from estimators.validation import PAIR_REASONS
+
+log = structlog.get_logger(__name__)
+
+TOPICS_SECONDS: Final = 30.0  # how often partitions of the topics are counted
+_GC_THRESHOLDS: Final = (50_000, 20, 20)  # records are many short-lived objects without cycles
+
+
+def run(settings: Settings, stop: threading.Event | None = None) -> int:
+    """Run until `stop` is set, by SIGTERM or SIGINT if none is given; return the exit status."""
+    stop = stop or _stop_on_signals()
+    options = kafka_options_of(settings)
+    log_counts = logs.configure(settings.log.level, settings.log.format, secrets=options.security.secrets())
+    for warning in settings.warnings():
+        log.warning("configuration", key=warning.path, problem=warning.message)
+    clock, board, health, queue, scrapes = SystemClock(), Board(), Health(), CommandQueue(), ScrapeTimes()
+    render = Renderer(Collectors(exports_of(settings), scrapes, clock), ProcessMetrics())
+    streams = streams_of(settings)
+    with ExitStack() as parts:
+        server = Server(
+            board,
+            health,
+            settings.web.listen_address,
+            clock=clock,
+            scrapes=scrapes,
+            before_first_publish=render.process_only,
+            version=version("klaxond"),
+        )
+        server.start()
+        parts.callback(server.stop)
+        log.info("listening", address=server.address)
+        source = KafkaSource(options, queue.put, clock)
+        loop = Loop(
+            source=source,
+            streams=streams,
+            accounts={stream.name: StreamAccount(stream.name, RECORD_REASONS, PAIR_REASONS) for stream in streams},
+            restore=restore_of(settings),
+            queue=queue,
+            board=board,
+            health=health,
+            clock=clock,
+            render=render,
+            log_counts=log_counts,
+        )
+        for part in (_jobs(settings, queue), _watchdog(options, source, health, clock)):
+            part.start()
+            parts.callback(part.stop)
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        loop.run(stop)
+    log.info("stopped")
+    return EXIT_OK
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def note(number: int, _: object) -> None:
+        log.info("stopping", signal=signal.Signals(number).name)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    return stop
+
+
+def _jobs(settings: Settings, queue: CommandQueue) -> Jobs:
+    return Jobs(
+        queue,
+        {
+            Command.PUBLISH: settings.publish_interval.total_seconds(),
+            Command.COMMIT: settings.commit_interval.total_seconds(),
+            Command.TOPICS: TOPICS_SECONDS,
+        },
+    )
+
+
+def _watchdog(options: KafkaOptions, source: KafkaSource, health: Health, clock: SystemClock) -> Watchdog:
+    senses = Senses(
+        health=source.health,
+        probe=source.any_broker_reachable,
+        heartbeat=lambda: health.heartbeat,
+        heartbeat_age=source.heartbeat_age_s,
+    )
+    return Watchdog(senses, clock, session_timeout_s=options.session_timeout_s)
