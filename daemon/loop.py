@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from estimators.partitions import Absorbed, absorb
 
 from daemon.accounts import StreamAccount
 from daemon.board import Board, PartitionBoard, ProcessBoard, Published, Rendered
@@ -22,6 +21,7 @@ from daemon.publishing import partition_board, stream_board
 from daemon.restore import Restore
 from daemon.source import Assigned, Batch, Partition, Polled, Rebalance, Source, SourceUnavailableError
 from daemon.streams import Stream
+from estimators.partitions import Absorbed, absorb
 
 log = structlog.get_logger(__name__)
 
