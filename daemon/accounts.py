@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 import structlog
-from estimators.partitions import Absorbed
 from numpy.typing import NDArray
 
 from daemon.codec import Decoded, Rejected
 from daemon.metrics import EVENT_DELAY_BUCKETS
 from daemon.source import Batch
 from daemon.totals import SeriesTotals
+from estimators.partitions import Absorbed
 
 log = structlog.get_logger(__name__)
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from estimators.partitions import PartitionState, begin, new_state
-
 from daemon.restore import Restored
 from daemon.source import Gap, Partition
 from daemon.streams import Stream
+from estimators.partitions import PartitionState, begin, new_state
 
 US_PER_MS = 1000
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from estimators.windows import StreamView, WindowView, evaluate
 
 from daemon.accounts import StreamAccount
 from daemon.board import PartitionBoard, StreamBoard, WindowBoard
 from daemon.ownership import OwnedPartition
 from daemon.streams import Stream
+from estimators.windows import StreamView, WindowView, evaluate
 
 US_PER_S = 1e6
 

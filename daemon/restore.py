@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from estimators.partitions import PartitionState
-
 from daemon.source import Partition, Source
 from daemon.streams import Stream
+from estimators.partitions import PartitionState
 
 US_PER_MS = 1000
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from estimators.spec import StreamSpec
-
 from daemon.board import Threshold
 from daemon.codec import Decoder
+from estimators.spec import StreamSpec
 
 
 @dataclass(frozen=True, slots=True)
