@@ -1,13 +1,13 @@
 """The text of a scrape, rendered once per publish in every form that a scraper can ask for.
 
 prometheus_client formats each sample in Python. Here the text before each value is kept from one publish to the next,
-a column of values becomes text in one call, and the two are interleaved by a join: some 50 times faster.
+a column of values becomes text in one call, and the two are interleaved in one list and joined: some 50 times faster.
 """
 
 import gzip
 from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import chain, compress
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -52,20 +52,23 @@ class Renderer:
             for family in families:
                 samples = [part for column in family.columns if (part := self._samples(family.metric, column))]
                 if samples:
-                    text += (_text_header(family.metric), *samples)
-                    openmetrics += (_openmetrics_header(family.metric), *samples)
+                    text += (_text_header(family.metric), *samples, b"\n")
+                    openmetrics += (_openmetrics_header(family.metric), *samples, b"\n")
         return b"".join(text), b"".join(openmetrics)
 
     def _samples(self, metric: Metric, column: Column) -> bytes:
-        prefixes: Iterable[bytes] = self._prefixes.of(metric.name + column.suffix, column)
+        """Return lines that each start, not end, with a newline."""
+        prefixes = self._prefixes.of(metric.name + column.suffix, column)
         values = column.values
         present = ~np.isnan(values)
         if not present.all():
-            prefixes, values = compress(prefixes, present.tolist()), values[present]
-        if not len(values):
+            prefixes, values = list(compress(prefixes, present.tolist())), values[present]
+        if not prefixes:
             return b""
-        # A prefix starts with the newline that ends the line before it.
-        return b"".join(chain.from_iterable(zip(prefixes, _texts(values), strict=True)))[1:] + b"\n"
+        parts = [b""] * (2 * len(prefixes))
+        parts[::2] = prefixes
+        parts[1::2] = _texts(values)
+        return b"".join(parts)
 
 
 def _texts(values: Floats) -> list[bytes]:
@@ -79,16 +82,16 @@ def _texts(values: Floats) -> list[bytes]:
 @cache
 def _text_header(metric: Metric) -> bytes:
     text = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.kind}\n".encode()
+    return f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.kind}".encode()
 
 
 @cache
 def _openmetrics_header(metric: Metric) -> bytes:
     name = metric.family
     text = metric.help.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    header = f"# HELP {name} {text}\n# TYPE {name} {metric.kind}\n"
+    header = f"# HELP {name} {text}\n# TYPE {name} {metric.kind}"
     if metric.unit and name.endswith(f"_{metric.unit}"):
-        header += f"# UNIT {name} {metric.unit}\n"
+        header += f"\n# UNIT {name} {metric.unit}"
     return header.encode()
 
 

@@ -1,4 +1,4 @@
-"""The text before each value of a column, kept while its series live.
+"""The text before each value of a column of samples, kept while their series live.
 
 Making it is most of the work of an exposition, and it only changes when series come or go. Kept is what the newest
 render used, about 5 kB a series for three windows, and nothing else: so a series' text goes with the series.
