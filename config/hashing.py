@@ -18,7 +18,7 @@ _OUTSIDE: Final = {"name", "thresholds", "resolution", "keyed_by_series"}
 def stream_hash_fields(settings: Settings, stream: StreamSettings) -> dict[str, Any]:
     """Return what the hash covers as plain values, each in one spelling: 60m and 1h are the same window."""
     fields = stream.model_dump(mode="json", exclude=_OUTSIDE, exclude_none=True)
-    # Selecting "a" or "b" is selecting "b" or "a"; true and 1 are different values in a record.
+    # Selecting "a" or "b" is selecting "b" or "a". The type is told because Python's 1, 1.0 and True are equal.
     fields["where"] = {
         selector: sorted(({type(value).__name__: value} for value in values), key=json.dumps)
         for selector, values in stream.where.items()

@@ -14,7 +14,9 @@ from config.kinds import read_secret
 from config.tree import PREFIX, Key, keys_of
 
 #: Variables with our prefix that are no settings: for the command line, the demo and the tests.
-OTHER_VARIABLES: Final = re.compile("KLAXON_(CONFIG_FILE|SECRETS_DIR|KAFKA_HOME|PROMETHEUS|PROMTOOL|TEST_.*)")
+OTHER_VARIABLES: Final = re.compile(
+    "KLAXON_(CONFIG_FILE|SECRETS_DIR|KAFKA_HOME|PROMETHEUS|PROMTOOL|UPDATE_GOLDEN|TEST_.*)"
+)
 #: Kubernetes describes every Service so; one that is named klaxon or klaxon-... takes our prefix.
 _SERVICE_LINK: Final = re.compile(
     r"KLAXON_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -62,7 +64,7 @@ def environment_layer(environment: Mapping[str, str], model: type[BaseModel]) ->
 
 
 def secret_layer(directory: Path | None, model: type[BaseModel]) -> Layer:
-    """Read files named as keys, `kafka.sasl.password` or `KLAXON_KAFKA__SASL__PASSWORD`; hidden ones are not ours."""
+    """Read files named as keys: `kafka.sasl.password`, also with `__` and our prefix; hidden ones are not ours."""
     if directory is None:
         return Layer({})
     try:

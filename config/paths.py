@@ -1,15 +1,18 @@
 """streams[].paths: where a record holds what."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
 from config.kinds import Kind, Section
 
+_DOT: Final = re.compile(r"(?<!\\)\.")
+
 
 def field_path(path: str) -> str:
-    """Validate names joined by dots; ValueError (for people) if it is none."""
-    if not path or path.startswith("$") or not all(path.split(".")):
+    r"""Validate names joined by dots, `\.` being a dot within a name; ValueError (for people) if it is none."""
+    if not path or path.startswith("$") or not all(_DOT.split(path)):
         raise ValueError(
             f"`{path[:40]}` is no field path; write names joined by dots, such as `logp` or `response.logp`"
         )

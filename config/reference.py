@@ -33,7 +33,7 @@ A setting is taken from the first of these that has it:
 2. the environment: the variable named below. Lists and mappings are JSON. An empty variable is one that is not set.
    Variables with our prefix that name no setting are errors, except those by which Kubernetes describes Services;
 3. a secret file: `--config.secrets-dir` or `KLAXON_SECRETS_DIR` names a directory with one file per setting, called
-   `kafka.sasl.password` or `KLAXON_KAFKA__SASL__PASSWORD`. Hidden files are passed over;
+   `kafka.sasl.password`, `kafka__sasl__password` or `KLAXON_KAFKA__SASL__PASSWORD`. Hidden files are passed over;
 4. the YAML file. File names in it are relative to its own directory;
 5. the default.
 

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         description="Lengths of the sliding windows; whole multiples of the first; the text becomes the label "
         "`window`. The first sees a break fast, the second is what alerts average over, the last tells the day.",
     )
-    panes_per_window: Annotated[Whole, Field(ge=2, le=1000)] = Field(
+    panes_per_window: Annotated[Whole, Field(ge=3, le=1000)] = Field(
         default=30,
         description="Steps in which a window slides. 30: an edge is 3 % of the window, and the between-pane error has "
         "enough panes.",

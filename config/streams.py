@@ -146,11 +146,13 @@ class StreamSettings(Section):
     )
     paths: PathSettings = Field(
         default_factory=PathSettings,
-        description="Where a record holds what, for topics that exist already: producers need no change.",
+        description="Where a record holds what, for topics that exist already: producers need no change. "
+        "Names joined by dots; `\\.` is a dot within a name.",
     )
     where: dict[str, Wanted] = Field(
         default_factory=dict,
         description="Field path or `header:NAME`, and the value or values that select a record of a shared topic. "
+        "Values are compared as text. "
         "Others are counted as ignored, not as rejected. By default every record is meant.",
     )
     series_labels: tuple[LabelName, ...] = Field(
@@ -224,8 +226,6 @@ class StreamSettings(Section):
                 field_path(selector)
             elif selector == _HEADER:
                 raise ValueError("write the header's name: `header:NAME`")
-            elif not all(isinstance(value, str) for value in values):
-                raise ValueError(f"`{selector}`: a header is text; put its value in quotes")
         return where
 
     @field_validator("series_labels")

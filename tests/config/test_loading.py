@@ -107,6 +107,11 @@ def test_an_empty_variable_is_one_that_is_not_set(load_text):
     assert load_text(env={"KLAXON_LOG__LEVEL": ""}).log.level == "info"
 
 
+def test_variables_of_the_command_line_the_demo_and_the_tests_are_no_settings(load_text):
+    names = ("CONFIG_FILE", "KAFKA_HOME", "PROMETHEUS", "PROMTOOL", "TEST_CACHE", "UPDATE_GOLDEN")
+    load_text(env={f"KLAXON_{name}": "x" for name in names})
+
+
 def test_what_kubernetes_says_of_a_service_named_klaxon_is_no_setting(load_text):
     load_text(
         env={
@@ -150,8 +155,17 @@ def test_a_wrong_value_names_the_source_that_it_came_from(problems, directory_of
 def test_a_directory_of_secrets_is_named_by_argument_or_environment_and_hidden_files_are_passed_over(
     load_text, directory_of_secrets
 ):
-    directory = directory_of_secrets(**{"kafka.group_id": "mounted\n", "..data": "x", ".hidden": "y"})
-    assert load_text(secrets_dir=directory).kafka.group_id == "mounted"
+    directory = directory_of_secrets(
+        **{
+            "kafka.group_id": "mounted\n",
+            "kafka__client_id": "me",
+            "KLAXON_LOG__LEVEL": "warn",
+            "..data": "x",
+            ".a": "y",
+        }
+    )
+    settings = load_text(secrets_dir=directory)
+    assert (settings.kafka.group_id, settings.kafka.client_id, settings.log.level) == ("mounted", "me", "warn")
     assert load_text(env={"KLAXON_SECRETS_DIR": str(directory)}).kafka.group_id == "mounted"
 
 

@@ -84,7 +84,7 @@ def test_an_empty_configuration_is_told_what_it_needs_at_least(problems):
         ("windows: [5m, 300s]", "windows", "`5m` and `300s` are the same length"),
         ("windows: [1h, 5m]", "windows", "write the shortest first"),
         ("windows: [' 5m']", "windows[0]", "no duration"),
-        ("panes_per_window: 1", "panes_per_window", "not below 2"),
+        ("panes_per_window: 2", "panes_per_window", "not below 3"),
         ("panes_per_window: 2.5", "panes_per_window", "`2.5` does not fit; write a whole number"),
         ("burn_in: -1", "burn_in", "not below 0"),
         ("max_skew: -5s", "max_skew", "no duration"),
@@ -114,6 +114,14 @@ def test_a_fault_says_what_to_write(problems, smallest, line, path, part):
     found = problems(f"{base}\n{line}\n")
     assert list(found) == [path]
     assert part in found[path]
+
+
+def test_keys_are_written_exactly(problems, smallest):
+    found = problems(smallest + "Log: {level: debug}\nweb: {Listen_Address: ':1'}\n")
+    assert found == {
+        "Log": "unknown key, did you mean `log`?",
+        "web.Listen_Address": "unknown key, did you mean `listen_address`?",
+    }
 
 
 def test_a_pane_below_a_millisecond_is_refused(problems, load_text, smallest):

@@ -90,7 +90,7 @@ def test_two_spellings_of_the_same_meaning_have_one_hash(hash_of, one, other):
     assert hash_of(*one) == hash_of(*other)
 
 
-def test_values_that_a_record_tells_apart_have_different_hashes(hash_of):
+def test_values_of_different_types_have_different_hashes(hash_of):
     hashes = {hash_of(f"where: {{a: {value}}}") for value in ("1", "true", "'1'", "'true'", "1.0")}
     assert len(hashes) == 5
     assert hash_of("series_labels: [a, b]") != hash_of("series_labels: [b, a]")
