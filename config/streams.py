@@ -221,7 +221,7 @@ class StreamSettings(Section):
     @field_validator("where")
     @classmethod
     def _known_selectors(cls, where: dict[str, tuple[Scalar, ...]]) -> dict[str, tuple[Scalar, ...]]:
-        for selector, values in where.items():
+        for selector in where:
             if not selector.startswith(_HEADER):
                 field_path(selector)
             elif selector == _HEADER:
