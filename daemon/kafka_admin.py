@@ -1,0 +1,158 @@
+"""What brokers say about topics and the group; for `klaxond check --connect`. Nothing here changes anything."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+
+from daemon import kafka_guards
+from daemon.errors import OperatingError
+from daemon.kafka_options import batch_of, reader_arguments
+from daemon.kafka_probe import diagnose
+from daemon.kafka_security import Security, client_arguments
+from daemon.source import Batch, SourceUnavailableError
+
+CLIENT_ID: Final = "klaxond-check"
+LOG_APPEND_TIME: Final = "LogAppendTime"
+_POLL_MS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """A topic as its brokers describe it; None where we may not ask for its configuration."""
+
+    name: str
+    topic_id: str
+    partitions: int
+    timestamp_type: str | None  # CreateTime or LogAppendTime
+    retention_ms: int | None  # -1: for ever
+
+    def problems(self, needed_retention_ms: int, bootstrap_servers: Sequence[str]) -> Iterator[str]:
+        """Say what will make numbers of this topic worse than they could be, and what to do."""
+        if self.timestamp_type is None:
+            yield f"topic {self.name}: its configuration may not be read (DescribeConfigs): retention is not checked"
+        elif self.timestamp_type != LOG_APPEND_TIME:
+            yield (
+                f"topic {self.name}: message.timestamp.type is {self.timestamp_type}, so a producer with a wrong clock "
+                "can expire windows; better: kafka-configs.sh "
+                f"--bootstrap-server {','.join(bootstrap_servers)} --alter --entity-type topics "
+                f"--entity-name {self.name} --add-config message.timestamp.type={LOG_APPEND_TIME}"
+            )
+        if self.retention_ms is not None and 0 <= self.retention_ms < needed_retention_ms:
+            yield (
+                f"topic {self.name}: retention.ms is {self.retention_ms}, less than the {needed_retention_ms} that the "
+                "longest window needs: after a restart windows stay incomplete; raise it or use shorter windows"
+            )
+
+
+class Admin:
+    """Questions to the brokers, each answered or failed within seconds. A context manager.
+
+    Raises SourceUnavailableError, at once or at a question, with the reason in words.
+    """
+
+    def __init__(self, bootstrap_servers: Sequence[str], security: Security, timeout_s: float = 10.0) -> None:
+        kafka_guards.require_client()
+        kafka_guards.install()
+        kafka_guards.protect_logs(security.secrets())
+        self._servers = tuple(bootstrap_servers)
+        self._security = security
+        self._timeout_ms = round(timeout_s * 1000)
+        self._connection = client_arguments(security)
+        try:
+            self._client = KafkaAdminClient(
+                bootstrap_servers=list(self._servers),
+                client_id=CLIENT_ID,
+                bootstrap_timeout_ms=self._timeout_ms,
+                request_timeout_ms=self._timeout_ms,
+                **self._connection,
+            )
+        except KafkaError as error:
+            self._close_tokens()
+            raise SourceUnavailableError(diagnose(self._servers, security)) from error
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._close_tokens()
+
+    def topic(self, name: str) -> TopicFacts | None:
+        """Describe a topic; None if there is no such topic, or we may not see it."""
+        try:
+            described = self._client.describe_topics([name])[0]
+            if described["error_code"] != 0:
+                return None
+            resource = ConfigResource(ConfigResourceType.TOPIC, name)
+            found = self._client.describe_configs([resource], config_filter="all")
+        except KafkaError as error:
+            raise self._unavailable(error) from error
+        settings = found.get("topic", {}).get(name, {})
+        retention = settings.get("retention.ms", {}).get("value")
+        return TopicFacts(
+            name=name,
+            topic_id=str(described.get("topic_id", "")),
+            partitions=len(described["partitions"]),
+            timestamp_type=settings.get("message.timestamp.type", {}).get("value"),
+            retention_ms=None if retention is None else int(retention),
+        )
+
+    def group_problem(self, group_id: str) -> str:
+        """Say why we could not join the group as it is now; empty if nothing speaks against it."""
+        try:
+            group = self._client.describe_groups([group_id])[group_id]
+        except KafkaError as error:
+            return f"group {group_id}: {error}; check the name and the ACLs (READ on the group)"
+        protocol, members = group.get("protocol_data") or "", group.get("members") or ()
+        if members and protocol != CooperativeStickyAssignor.name:
+            return (
+                f"group {group_id} has {len(members)} members of another kind (assignor {protocol or 'unknown'}): "
+                "use a kafka.group_id of our own"
+            )
+        return ""
+
+    def recent(self, topic: str, count: int) -> list[Batch]:
+        """Read the last `count` records of each partition, less if there are less, without joining a group."""
+        facts = self.topic(topic)
+        if facts is None:
+            return []
+        arguments = reader_arguments(self._servers, CLIENT_ID, "read_committed", self._connection)
+        consumer = KafkaConsumer(**arguments)
+        kafka_guards.attach(consumer, lambda: None)
+        try:
+            return _read(consumer, facts, count, self._timeout_ms)
+        except (KafkaError, kafka_guards.PoisonedBatchError) as error:
+            raise self._unavailable(error) from error
+        finally:
+            consumer.close(autocommit=False, timeout_ms=1000)
+
+    def _unavailable(self, error: Exception) -> OperatingError:
+        return SourceUnavailableError(f"{','.join(self._servers)}: {error}")
+
+    def _close_tokens(self) -> None:
+        if "sasl_oauth_token_provider" in self._connection:
+            self._connection["sasl_oauth_token_provider"].close()
+
+
+def _read(consumer: KafkaConsumer, topic: TopicFacts, count: int, timeout_ms: int) -> list[Batch]:
+    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    begins = consumer.beginning_offsets(partitions, timeout_ms=timeout_ms)
+    ends = consumer.end_offsets(partitions, timeout_ms=timeout_ms)
+    waiting = [partition for partition in partitions if ends[partition] > begins[partition]]
+    consumer.assign(waiting)
+    for partition in waiting:
+        consumer.seek(partition, max(begins[partition], ends[partition] - count))
+    batches, deadline = [], time.monotonic() + timeout_ms / 1000
+    while waiting and time.monotonic() < deadline:
+        for partition, records in consumer.poll(timeout_ms=_POLL_MS).items():
+            batches.append(batch_of(partition, records, want_headers=True))
+        waiting = [tp for tp in waiting if (kafka_guards.position(consumer, tp) or 0) < ends[tp]]
+    return batches

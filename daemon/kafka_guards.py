@@ -1,0 +1,312 @@
+# ruff: noqa: SLF001 - this file is the one place for private names of the client
+"""Guards against defects of kafka-python, and every private name of it that the daemon uses.
+
+All of it was read and measured with one version. Another one is refused at start, because a guard that no longer
+holds would show as a silent stop or as wrong numbers, not as an error. `require_client` checks, `install` patches the
+library once for the process, `attach` patches one consumer, the rest reads what has no public name.
+
+What is guarded (each has a test that fails without it):
+poison: after a batch that cannot be parsed the next poll never returns; the batch is dropped and named instead.
+handshake: TLS handshakes have no deadline; a firewall at the wrong moment is a silent stop for ever.
+decoders: batches are decompressed without a limit; see daemon/kafka_codecs.py.
+logs: at DEBUG the client logs passwords; see `protect_logs`.
+rejoin: a rebalance is lost if a poll ends between two of its steps; the member is evicted and reads on.
+"""
+
+import contextlib
+import functools
+import importlib.metadata
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import kafka.codec
+import kafka.errors
+import kafka.record.default_records
+import kafka.record.legacy_records
+import kafka.record.util
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
+from kafka.net.transport import KafkaSSLTransport
+from kafka.protocol.consumer import OffsetSpec
+
+from daemon import kafka_codecs
+from daemon.errors import OperatingError
+
+TESTED_VERSION: Final = "3.0.12"
+HANDSHAKE_SECONDS = 10.0
+REDACTED: Final = "<secret>"
+_SHORTEST_SECRET: Final = 4  # shorter ones would black out ordinary words
+
+
+class PoisonedBatchError(Exception):
+    """A batch cannot be read: corrupt, too large, or not what it says.
+
+    Attributes
+    ----------
+    position : first offset of it that was not handed over
+    base_offset : where the batch starts; None if not even that could be read
+    next_offset : where the next batch starts, as the batch itself claims; None as above
+    """
+
+    def __init__(
+        self, partition: TopicPartition, position: int, base_offset: int | None, next_offset: int | None, cause: str
+    ) -> None:
+        super().__init__(f"batch at {partition.topic}/{partition.partition} offset {position}: {cause}")
+        self.partition = partition
+        self.position = position
+        self.base_offset = base_offset
+        self.next_offset = next_offset
+
+
+def require_client() -> None:
+    """Raise OperatingError unless the client is the tested version with native checksums and every codec."""
+    version = importlib.metadata.version("kafka-python")
+    if version != TESTED_VERSION:
+        raise OperatingError(
+            f"kafka-python {version} is installed; klaxond guards against defects of {TESTED_VERSION} and was tested "
+            "with that one only: install the versions of requirements.txt"
+        )
+    codecs = {"snappy": kafka.codec.has_snappy(), "lz4": kafka.codec.has_lz4(), "zstd": kafka.codec.has_zstd()}
+    missing = [name for name, found in codecs.items() if not found]
+    if kafka.record.util.crc32c_c is None:
+        missing.append("crc32c")
+    if missing:
+        raise OperatingError(
+            f"kafka-python lacks {', '.join(missing)}: install kafka-python[crc32c,lz4,snappy,zstd]; without a codec "
+            "each batch that uses it would be skipped as corrupt"
+        )
+
+
+def install() -> None:
+    """Patch the library for this process: decoders and handshake. Harmless when called again."""
+    for module in (kafka.record.default_records, kafka.record.legacy_records):
+        for name in ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode"):
+            if hasattr(module, name):
+                setattr(module, name, getattr(kafka_codecs, name))
+    if not hasattr(KafkaSSLTransport.handshake, "__wrapped__"):
+        KafkaSSLTransport.handshake = _bounded(KafkaSSLTransport.handshake)
+
+
+def attach(consumer: KafkaConsumer, on_fetch: Callable[[], None]) -> None:
+    """Patch one consumer: poison and rejoin. `on_fetch` is called on the IO thread at every fetch response."""
+    fetcher, coordinator = consumer._fetcher, consumer._coordinator
+    fetcher.PartitionRecords = _GuardedRecords
+    fetcher._parse_fetched_data = functools.partial(_parse, fetcher._parse_fetched_data)
+    need_rejoin = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: need_rejoin() or coordinator.rejoining
+    handle = fetcher._handle_fetch_response
+
+    def handle_and_tell(*args: object) -> None:
+        on_fetch()
+        handle(*args)
+
+    fetcher._handle_fetch_response = handle_and_tell
+
+
+def _bounded(handshake: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @functools.wraps(handshake)
+    async def bounded(transport: Any) -> None:  # noqa: ANN401 - the client is not typed
+        deadline = time.monotonic() + HANDSHAKE_SECONDS
+        while True:
+            try:
+                transport._sock.do_handshake()
+            except ssl.SSLWantReadError:
+                await transport._net.wait_read(transport._sock, timeout_at=deadline)
+            except ssl.SSLWantWriteError:
+                await transport._net.wait_write(transport._sock, timeout_at=deadline)
+            else:
+                return
+
+    return bounded
+
+
+class _TracedRecords:
+    """Batches of a fetch response, remembering which one is being read."""
+
+    def __init__(self, records: Any) -> None:  # noqa: ANN401 - the client is not typed
+        self._records = records
+        self.batch: Any = None
+
+    def next_batch(self) -> Any:  # noqa: ANN401 - as above
+        self.batch = None
+        self.batch = self._records.next_batch()
+        return self.batch
+
+
+class _GuardedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # the client is not typed
+    """Parsed records of one partition that name a batch that cannot be parsed, and are done with after it."""
+
+    def take(self, n: int | None = None) -> list[Any]:
+        try:
+            taken: list[Any] = super().take(n)
+        except PoisonedBatchError:
+            # Undrained, the dead iterator would be asked again and again within one poll.
+            self.drain()
+            raise
+        return taken
+
+    def _unpack_records(self, tp: TopicPartition, records: Any, *deserializers: Any) -> Iterator[Any]:  # noqa: ANN401
+        traced = _TracedRecords(records)
+        try:
+            yield from super()._unpack_records(tp, traced, *deserializers)
+        except MemoryError:
+            raise
+        except Exception as cause:
+            # Whatever broken bytes make the parser do: there is no list of it.
+            batch = traced.batch
+            base, following = (None, None) if batch is None else (batch.base_offset, batch.base_offset + 1)
+            if batch is not None and batch.magic >= 2:
+                following = batch.next_offset
+            raise PoisonedBatchError(tp, self.next_fetch_offset, base, following, repr(cause)) from cause
+
+
+def _parse(parse: Callable[[Any], Any], completed: Any) -> Any:  # noqa: ANN401 - the client is not typed
+    """Parse a fetch response; where its data is at fault, and not the broker's answer, say which batch it is."""
+    try:
+        return parse(completed)
+    except Exception as cause:
+        if completed.partition_data.error_code != 0:
+            raise
+        raise PoisonedBatchError(
+            completed.topic_partition, completed.fetched_offset, None, None, repr(cause)
+        ) from cause
+
+
+# What has no public name. Cheap, and safe from the thread that owns the consumer.
+
+
+def position(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
+    """Next offset to hand over, without the requests that the public call may make; None if it is not ours."""
+    state = consumer._subscription.assignment.get(partition)
+    return None if state is None or state.position is None else int(state.position.offset)
+
+
+def topic_id(consumer: KafkaConsumer, topic: str) -> object | None:
+    """Id of the topic in the cluster's metadata, which is asked again every `metadata_max_age_ms`."""
+    return consumer._cluster.topic_id(topic)  # type: ignore[no-any-return]
+
+
+def partition_count(consumer: KafkaConsumer, topic: str) -> int | None:
+    """Partitions of the topic in the metadata; None if it is not there."""
+    partitions = consumer._cluster.partitions_for_topic(topic)
+    return len(partitions) if partitions else None
+
+
+def largest_timestamp_ms(consumer: KafkaConsumer, partition: TopicPartition, timeout_ms: int) -> int | None:
+    """Largest timestamp of the partition (KIP-734); None if it is empty or the broker does not know the question."""
+    try:
+        found = consumer._net.run(_ask_largest_timestamp, consumer, partition, timeout_ms)[partition]
+    except kafka.errors.RetriableError:
+        raise
+    except kafka.errors.KafkaError:
+        return None
+    return None if found.timestamp < 0 else int(found.timestamp)
+
+
+async def _ask_largest_timestamp(consumer: KafkaConsumer, partition: TopicPartition, timeout_ms: int) -> Any:  # noqa: ANN401
+    # The consumer's own way would ask again and again for as long as the broker says that it cannot tell.
+    isolation = consumer._fetcher._isolation_level.value
+    request = KafkaAdminClient._list_partition_offsets_request({partition: OffsetSpec.MAX_TIMESTAMP}, isolation)
+    leader = consumer._cluster.leader_for_partition(partition)
+    if leader is None or leader < 0:
+        consumer._cluster.request_update()
+        raise kafka.errors.LeaderNotAvailableError(partition)
+    response = await consumer._manager.wait_for(consumer._manager.send(request, node_id=leader), timeout_ms)
+    return KafkaAdminClient._list_partition_offsets_process_response(response)
+
+
+def confirm_membership(consumer: KafkaConsumer, timeout_ms: int) -> bool | None:
+    """Ask the group whether we are still a member: yes, no, or None without an answer.
+
+    A heartbeat proves what a commit would, and leaves no offset behind.
+    """
+    coordinator = consumer._coordinator
+    try:
+        consumer._net.run(_heartbeat_within, consumer, timeout_ms)
+    except kafka.errors.RebalanceInProgressError:
+        return True  # members stay owners until they have joined again
+    except (kafka.errors.UnknownMemberIdError, kafka.errors.IllegalGenerationError):
+        return False
+    except kafka.errors.KafkaError:
+        return None
+    return bool(coordinator.stable())
+
+
+async def _heartbeat_within(consumer: KafkaConsumer, timeout_ms: int) -> None:
+    future = consumer._manager.call_soon(consumer._coordinator._send_heartbeat_request)
+    await consumer._manager.wait_for(future, timeout_ms)
+
+
+async def within(consumer: KafkaConsumer, future: Any, timeout_s: float) -> None:  # noqa: ANN401
+    """Await one of the client's futures on its IO thread. Raises KafkaTimeoutError after `timeout_s`."""
+    await consumer._manager.wait_for(future, timeout_s * 1000)
+
+
+def connected(consumer: KafkaConsumer) -> bool:
+    """Whether a connection to any broker is open and has been greeted."""
+    return any(connection.connected for connection in list(consumer._manager._conns.values()))
+
+
+def joining(consumer: KafkaConsumer) -> bool:
+    """Whether the group has been asked to let us join, and has not answered yet."""
+    task = consumer._coordinator._join_task
+    return task is not None and not task.is_done
+
+
+def last_heartbeat_answer(consumer: KafkaConsumer) -> float:
+    """Monotonic seconds of the group's last answer to a heartbeat or a join."""
+    beat = consumer._coordinator.heartbeat
+    return float(max(beat.last_receive, beat.last_reset))
+
+
+def heartbeat_age_s(consumer: KafkaConsumer) -> float | None:
+    """Seconds since a heartbeat was sent or its clock was set back by a join; None while none is due.
+
+    None is due before the first join, while a join waits for the group, and while the client knows of no coordinator.
+    A rebalance whose answer is never picked up is none of these: then the age grows.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.coordinator_id is None or joining(consumer) or not coordinator._generation.has_member_id():
+        return None
+    beat = coordinator.heartbeat
+    return max(0.0, time.monotonic() - float(max(beat.last_send, beat.last_reset)))
+
+
+def refusal(consumer: KafkaConsumer) -> str:
+    """Return why a broker refused our credentials at the last try; empty if none did."""
+    failures = list(consumer._manager._auth_failures.values())
+    return str(failures[-1]) if failures else ""
+
+
+class _LogGuard(logging.Filter):
+    """Drops what is below INFO, where the client logs raw SASL bytes, and blacks out known secrets in the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.INFO:
+            return False
+        with contextlib.suppress(TypeError, ValueError):  # a malformed message is the logger's fault to tell
+            text = record.getMessage()
+            clean = functools.reduce(lambda cleaned, secret: cleaned.replace(secret, REDACTED), self.secrets, text)
+            if clean != text:
+                record.msg, record.args = clean, None
+        return True
+
+
+_LOG_GUARD: Final = _LogGuard()
+
+
+def protect_logs(secrets: tuple[str, ...]) -> None:
+    """Cap the client's loggers at INFO, whatever levels are set, and keep `secrets` out of what they print."""
+    _LOG_GUARD.secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+    names = [name for name in logging.root.manager.loggerDict if name == "kafka" or name.startswith("kafka.")]
+    for name in {"kafka", *names}:
+        logging.getLogger(name).addFilter(_LOG_GUARD)
+    if logging.getLogger("kafka").level < logging.INFO:
+        logging.getLogger("kafka").setLevel(logging.INFO)
