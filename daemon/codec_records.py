@@ -1,0 +1,261 @@
+"""The exact way: one record at a time, every oddity looked at, every reject with its reason and its place."""
+
+import contextlib
+from collections.abc import Iterator
+from itertools import chain, compress
+from typing import Any, Final
+
+import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
+
+from daemon.codec_fields import OPTIONAL_ROLES
+from daemon.codec_format import BINARY_ITEM
+from daemon.codec_labels import Key
+from daemon.codec_plan import END_MS, NO_TIME_US, US_PER_MS, Columns, Plan, Records, logarithms, without_nulls
+from daemon.codec_results import RefusedError, Tally
+from daemon.codec_times import event_time_us
+from estimators.pairs import Floats
+
+#: Of a field other than a pair's or a label's, null is as good as absent: many serialisers write it for "not set".
+_ABSENT: Final = (None, UNSET)
+_KINDS: Final = ((("log_p", "log_q"), False), (("p", "q"), True))
+
+
+class _Shaped:
+    """Values of one field: depth 0 a scalar, 1 an array, 2 an array of arrays; always as a list of messages."""
+
+    __slots__ = ("depth", "messages")
+
+    def __init__(self, depth: int, messages: list[list[Any]]) -> None:
+        self.depth = depth
+        self.messages = messages
+
+    def matches(self, other: "_Shaped") -> bool:
+        return self.depth == other.depth and list(map(len, self.messages)) == list(map(len, other.messages))
+
+
+def exact_columns(records: Records, plan: Plan, tally: Tally) -> Columns | None:
+    """Return the columns of the records that can be used, and count the others; None where there are none."""
+    gathered = _Gathered(plan, tally)
+    places = zip(records.row.tolist(), records.offset.tolist(), records.timestamp_ms.tolist(), strict=True)
+    for record, (row, offset, timestamp_ms) in zip(records.values, places, strict=True):
+        try:
+            gathered.add(record, row, timestamp_ms)
+        except RefusedError as refused:
+            tally.reject(refused.reason, offset, refused.detail)
+        except RecursionError:
+            tally.reject("depth", offset, "the record is nested too deeply")
+    return gathered.columns()
+
+
+class _Gathered:
+    """Columns while they grow."""
+
+    def __init__(self, plan: Plan, tally: Tally) -> None:
+        self._plan = plan
+        self._tally = tally
+        self._p: list[float | None] = []
+        self._q: list[float | None] = []
+        self._weight: list[float] = []
+        self._of_probabilities: list[bool] = []  # per message
+        self._lengths: list[int] = []
+        self._keys: list[Key] = []
+        self._row: list[int] = []
+        self._time_us: list[int] = []
+
+    def add(self, record: Any, row: int, timestamp_ms: int) -> None:  # noqa: ANN401 - a compiled record
+        """Append one record's messages; RefusedError where it cannot be used. The order of checks is DESIGN.md's."""
+        plan = self._plan
+        p, q, probabilities = _sides(record, plan)
+        optional = _optional(record, plan)
+        weight = _weight(optional, plan)
+        mask = _mask(optional, plan)
+        key = _key(record, plan)
+        _check_sampler(optional, plan)
+        time_us, timeless = self._time(record, timestamp_ms)
+        _check_lengths(p, q, weight, mask, plan)
+        _check_tokens(optional)
+        before = len(self._lengths)
+        for message_p, message_q, message_weight in _kept(p, q, weight, mask):
+            self._p += message_p
+            self._q += message_q
+            self._weight += message_weight
+            self._lengths.append(len(message_p))
+            self._of_probabilities.append(probabilities)
+            self._keys.append(key)
+            self._row.append(row)
+            self._time_us.append(time_us)
+        if len(self._lengths) == before:
+            raise RefusedError("empty", "the record holds no pair, or its mask leaves none")
+        self._tally.without_time += timeless
+
+    def columns(self) -> Columns | None:
+        """Return what has been gathered; None for nothing."""
+        if not self._lengths:
+            return None
+        lengths = np.array(self._lengths, np.int64)
+        of_probabilities = np.repeat(np.array(self._of_probabilities, np.bool_), lengths)
+        weight = np.array(self._weight, np.float64)
+        return Columns(
+            log_p=_logs(self._p, of_probabilities, self._plan.fmt.nats_per_unit),
+            log_q=_logs(self._q, of_probabilities, self._plan.fmt.nats_per_unit),
+            weight=None if (weight == 1).all() else weight,
+            lengths=lengths,
+            keys=self._keys,
+            row=np.array(self._row, np.int64),
+            time_us=np.array(self._time_us, np.int64),
+        )
+
+    def _time(self, record: Any, timestamp_ms: int) -> tuple[int, bool]:  # noqa: ANN401 - a compiled record
+        """Event time, and whether there was none."""
+        fmt = self._plan.fmt
+        value = _value(record, "time", self._plan)
+        if value not in _ABSENT:
+            try:
+                return event_time_us(value, fmt.time_unit), False
+            except ValueError as error:
+                raise RefusedError("timestamp", f"{error}{_at('time', self._plan)}") from error
+        if 0 <= timestamp_ms < END_MS:
+            return timestamp_ms * US_PER_MS, False
+        if fmt.require_time:
+            self._tally.without_time += 1
+            raise RefusedError("timestamp", "neither the record's fields nor Kafka tell its time")
+        return NO_TIME_US, True
+
+
+def _value(record: Any, role: str, plan: Plan) -> Any:  # noqa: ANN401 - fields of any type
+    field = plan.fields.roles.get(role)
+    return UNSET if field is None else field.of(record)
+
+
+def _optional(record: Any, plan: Plan) -> dict[str, Any]:  # noqa: ANN401 - a compiled record
+    """Fields that most records do without, those that are there."""
+    with contextlib.suppress(AttributeError):  # an object on the way is null: look at each
+        if not plan.fields.with_optional((record,)):
+            return {}
+    values = {role: _value(record, role, plan) for role in OPTIONAL_ROLES}
+    return {role: value for role, value in values.items() if value not in _ABSENT}
+
+
+def _sides(record: Any, plan: Plan) -> tuple[_Shaped, _Shaped, bool]:  # noqa: ANN401 - a compiled record
+    """Both sides' values, and whether they are probabilities.
+
+    Log-probabilities win where both kinds are there; two nulls are there only if nothing better is.
+    """
+    both_null = None
+    for roles, probabilities in _KINDS:
+        p, q = (_value(record, role, plan) for role in roles)
+        if p is None and q is None:
+            both_null = both_null or (roles, p, q, probabilities)
+        elif p is not UNSET and q is not UNSET:
+            break
+    else:
+        if both_null is None:
+            raise RefusedError("schema", f"the record does not hold both sides: {_wanted(plan)}")
+        roles, p, q, probabilities = both_null
+    item = BINARY_ITEM.get(plan.fmt.encoding)
+    sides = _shape(p, roles[0], plan, item), _shape(q, roles[1], plan, item)
+    for role, side in zip(roles, sides, strict=True):
+        if sum(map(len, side.messages)) > plan.fmt.max_pairs_per_record:
+            raise RefusedError("size", f"more than {plan.fmt.max_pairs_per_record} values{_at(role, plan)}")
+    return *sides, probabilities
+
+
+def _wanted(plan: Plan) -> str:
+    paths = plan.fmt.paths
+    complete = (roles for roles, _ in _KINDS if plan.fields.roles.keys() >= set(roles))
+    return ", or ".join(f"`{paths[p]}` and `{paths[q]}`" for p, q in complete)
+
+
+def _shape(value: Any, role: str, plan: Plan, item: str | None) -> _Shaped:  # noqa: ANN401 - any value of a field
+    if isinstance(value, bytes):
+        dtype = np.dtype(item)
+        if len(value) % dtype.itemsize:
+            raise RefusedError("schema", f"the binary array is no multiple of {dtype.itemsize} bytes{_at(role, plan)}")
+        return _Shaped(1, [np.frombuffer(value, dtype).tolist()])
+    if not isinstance(value, list):
+        return _Shaped(0, [[value]])
+    nested = sum(isinstance(each, list) for each in value)
+    if nested == 0:
+        return _Shaped(1, [value])
+    if nested < len(value):
+        raise RefusedError("schema", f"the array mixes values and arrays{_at(role, plan)}")
+    return _Shaped(2, value)
+
+
+def _weight(optional: dict[str, Any], plan: Plan) -> _Shaped | None:
+    if "weight" not in optional:
+        return None
+    return _shape(optional["weight"], "weight", plan, BINARY_ITEM.get(plan.fmt.encoding))
+
+
+def _mask(optional: dict[str, Any], plan: Plan) -> _Shaped | None:
+    if "mask" not in optional:
+        return None
+    mask = _shape(optional["mask"], "mask", plan, "u1")
+    if not {0, 1}.issuperset(chain.from_iterable(mask.messages)):
+        raise RefusedError("schema", f"a mask holds only 0, 1, true and false{_at('mask', plan)}")
+    return mask
+
+
+def _key(record: Any, plan: Plan) -> Key:  # noqa: ANN401 - a compiled record
+    values = []
+    for candidates in plan.fields.labels:
+        found = (field.of(record) for field in candidates)
+        values.append(next((value for value in found if value is not UNSET), UNSET))
+    try:
+        return plan.keys.key(values)
+    except ValueError as error:
+        raise RefusedError("label", str(error)) from error
+
+
+def _check_sampler(optional: dict[str, Any], plan: Plan) -> None:
+    if optional.get("sampler", plan.fmt.sampled_from) != plan.fmt.sampled_from:
+        raise RefusedError(
+            "sampler_mismatch", f"the stream is sampled from {plan.fmt.sampled_from}{_at('sampler', plan)}"
+        )
+
+
+def _check_lengths(p: _Shaped, q: _Shaped, weight: _Shaped | None, mask: _Shaped | None, plan: Plan) -> None:
+    if not p.matches(q):
+        raise RefusedError("length_mismatch", "the arrays of the two sides differ in length")
+    for role, values in (("weight", weight), ("mask", mask)):
+        if values is not None and values.depth > 0 and not values.matches(p):
+            raise RefusedError("length_mismatch", f"the array is not as long as those of the sides{_at(role, plan)}")
+
+
+def _check_tokens(optional: dict[str, Any]) -> None:
+    tokens_p, tokens_q = optional.get("token_ids_p"), optional.get("token_ids_q")
+    if tokens_p is not None and tokens_q is not None and tokens_p != tokens_q:
+        raise RefusedError("token_mismatch", "the sides name different tokens")
+
+
+def _kept(
+    p: _Shaped, q: _Shaped, weight: _Shaped | None, mask: _Shaped | None
+) -> Iterator[tuple[list[float | None], list[float | None], list[float]]]:
+    """Messages that keep a pair; a scalar weight or mask holds for all pairs."""
+    columns = [p.messages, q.messages]
+    columns += [_spread(values, p, 1) for values in (weight, mask)]
+    for side_p, side_q, weights, keep in zip(*columns, strict=True):
+        kept = list(compress(side_p, keep))
+        if kept:
+            yield kept, list(compress(side_q, keep)), list(compress(weights, keep))
+
+
+def _spread(values: _Shaped | None, like: _Shaped, default: float) -> list[list[Any]]:
+    if values is not None and values.depth > 0:
+        return values.messages
+    value = default if values is None else values.messages[0][0]
+    return [[value] * len(message) for message in like.messages]
+
+
+def _at(role: str, plan: Plan) -> str:
+    return f" - at `$.{plan.fmt.paths[role]}`"
+
+
+def _logs(values: list[float | None], of_probabilities: NDArray[np.bool_], nats_per_unit: float) -> Floats:
+    logs = np.array(without_nulls(values), np.float64)
+    if of_probabilities.any():
+        logs[of_probabilities] = logarithms(logs[of_probabilities], nats_per_unit)
+    return logs

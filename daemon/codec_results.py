@@ -1,0 +1,98 @@
+"""What decoding comes to: columns of pairs, and every record that did not get there, counted by its reason."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from estimators.pairs import Pairs
+
+#: Reasons by which a whole record is rejected, in the order in which they are looked for. The decoder finds all but
+#: `future` and `late`, which only the state of a partition can tell.
+RECORD_REASONS: Final = (
+    "tombstone",
+    "size",
+    "syntax",
+    "depth",
+    "schema",
+    "length_mismatch",
+    "token_mismatch",
+    "timestamp",
+    "future",
+    "late",
+    "label",
+    "sampler_mismatch",
+    "empty",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Records of one batch that were rejected for one reason.
+
+    Attributes
+    ----------
+    count : int
+    offset : int
+        Of the first of them.
+    detail : str
+        What was wrong with the first one and where, for people; it names fields, never their content.
+    """
+
+    count: int
+    offset: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One batch, decoded: every record is among `records`, `rejected` or `ignored`.
+
+    Attributes
+    ----------
+    pairs : Pairs or None
+        None where no record reached a pair.
+    records : int
+        Records that reached `pairs`.
+    rejected : dict of str to Rejected
+        By reason of RECORD_REASONS; only reasons that occurred.
+    ignored : int
+        Records that `where` did not select.
+    without_time : int
+        Records with neither a time field nor a record timestamp. Where the format requires a time they are rejected
+        as `timestamp`; else they are in `pairs` with event time 0.
+    """
+
+    pairs: Pairs | None
+    records: int = 0
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+    ignored: int = 0
+    without_time: int = 0
+
+
+class RefusedError(Exception):
+    """One record cannot be used: the reason that counts it, and a text for people."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Tally:
+    """Counts of one batch while it is decoded; stages may report in any order of rows."""
+
+    __slots__ = ("ignored", "rejected", "without_time")
+
+    def __init__(self) -> None:
+        self.rejected: dict[str, Rejected] = {}
+        self.ignored = 0
+        self.without_time = 0
+
+    def reject(self, reason: str, offset: int, detail: str) -> None:
+        """Count one record."""
+        known = self.rejected.get(reason)
+        if known is None:
+            self.rejected[reason] = Rejected(1, offset, detail)
+        elif offset < known.offset:
+            self.rejected[reason] = Rejected(known.count + 1, offset, detail)
+        else:
+            self.rejected[reason] = Rejected(known.count + 1, known.offset, known.detail)
