@@ -56,5 +56,6 @@ def log_interval(value: Floats, standard_error: Floats, messages: Floats) -> tup
     positive = value > 0
     exponent = np.minimum(reach / np.where(positive, value, 1.0), _EXPONENT_MAX)
     factor = np.exp(np.where(positive, exponent, 0.0))
-    upper = np.minimum(value * factor, np.finfo(np.float64).max)
+    with np.errstate(over="ignore"):
+        upper = np.minimum(value * factor, np.finfo(np.float64).max)
     return np.where(positive, value / factor, value - reach), np.where(positive, upper, value + reach)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimators.kernel import cell_rows
-from estimators.moments import COUNT, SUM, Moments
+from estimators.moments import COUNT, Moments
 from estimators.scratch import BLOCK
 
 ratios = st.one_of(
