@@ -36,6 +36,7 @@ class KafkaOptions:
     security: Security = field(default_factory=Security)
     max_poll_records: int = 2000
     want_headers: bool = False
+    metadata_max_age_s: float = 30.0  # a re-created topic and new partitions are noticed within it
 
 
 def reader_arguments(
@@ -52,8 +53,6 @@ def reader_arguments(
         "auto_offset_reset": "none",
         "enable_auto_commit": False,
         "allow_auto_create_topics": False,
-        # A re-created topic and new partitions are noticed within this time.
-        "metadata_max_age_ms": 30_000,
         # Bounds on what one fetch can bring into memory, and on the frame that may carry it.
         "fetch_max_bytes": 8 << 20,
         "max_partition_fetch_bytes": 1 << 20,
@@ -67,6 +66,7 @@ def member_arguments(options: KafkaOptions, connection: dict[str, Any]) -> dict[
     reader = reader_arguments(options.bootstrap_servers, options.client_id, options.isolation_level, connection)
     return reader | {
         "group_id": options.group_id,
+        "metadata_max_age_ms": round(options.metadata_max_age_s * 1000),
         "partition_assignment_strategy": [CooperativeStickyAssignor],
         "session_timeout_ms": round(options.session_timeout_s * 1000),
         "heartbeat_interval_ms": round(options.heartbeat_interval_s * 1000),

@@ -67,7 +67,8 @@ class Broker:
         """Append values in order, wait until the broker has them, and return the first one's offset."""
         count = len(values)
         timestamps_ms = timestamps_ms or [None] * count
-        keys = keys or [None] * count
+        # The client takes no tombstone without a key.
+        keys = keys or [b"key" if value is None else None for value in values]
         headers = headers or [()] * count
         if self._producer is None:
             self._producer = KafkaProducer(bootstrap_servers=self.bootstrap_servers, acks="all", linger_ms=2)

@@ -14,14 +14,16 @@ class Proxy:
     """Forwards one port to another, both on 127.0.0.1, in a thread of its own.
 
     `mode` may be set at any time from any thread:
-    "pass": forward; "hole": accept connections, forward nothing, in either direction, and never answer;
-    "refuse": new connections are closed at once. `cut()` resets every connection that is open.
+    "pass": forward; "refuse": new connections are reset at once; "hole": forward nothing, as a firewall that drops
+    packets: open connections go on when it ends, those made meanwhile never get an answer, not even later.
+    `cut()` resets every connection that is open. `delay_s`: wait so long before each piece is forwarded.
     `replace` = (old, new, times): equally long bytes, changed in what the server answers, `times` times (None: always).
     """
 
     def __init__(self, port, target_port):
         self.address = f"127.0.0.1:{port}"
         self.mode = "pass"
+        self.delay_s = 0.0
         self.replace = None
         self.replaced = 0
         self._target = ("127.0.0.1", target_port)
@@ -29,6 +31,7 @@ class Proxy:
         self._selector = selectors.DefaultSelector()
         self._peers = {}
         self._servers = set()
+        self._unanswered = []
         self._cut = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"proxy-{port}", daemon=True)
@@ -57,8 +60,7 @@ class Proxy:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif self.mode == "hole":
-                    # Left in the socket's buffer: nothing is lost if the hole closes, as with a stalled firewall.
-                    time.sleep(0.01)
+                    time.sleep(0.01)  # what has come stays in the socket's buffer
                 elif key.fileobj in self._peers:
                     self._forward(key.fileobj)
         self._drop_all()
@@ -69,6 +71,9 @@ class Proxy:
         client, _ = self._listener.accept()
         if self.mode == "refuse":
             self._reset(client)
+            return
+        if self.mode == "hole":
+            self._unanswered.append(client)
             return
         try:
             server = socket.create_connection(self._target, timeout=2)
@@ -88,6 +93,7 @@ class Proxy:
             data = source.recv(CHUNK)
             if data and source in self._servers:
                 data = self._changed(data)
+            time.sleep(self.delay_s)
             target.sendall(data)
         except OSError:
             data = b""
@@ -120,6 +126,9 @@ class Proxy:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self._selector.unregister(end)
             end.close()
+        for end in self._unanswered:
+            end.close()
+        self._unanswered.clear()
         self._peers.clear()
         self._servers.clear()
 
