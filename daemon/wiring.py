@@ -54,7 +54,9 @@ def format_of(settings: Settings, stream: StreamSettings) -> Format:
         paths = {role: path for role, path in paths.items() if role not in ("p", "q")}
     elif {"p", "q"} & written.keys() and not {"log_p", "log_q"} & written.keys():
         paths = {role: path for role, path in paths.items() if role not in ("log_p", "log_q")}
-    labels = stream.series_labels if stream.written("series_labels") else preset.format.label_names
+    # A preset's labels are for those who name it; without a word, a stream is one series.
+    from_preset = stream.written("preset") and not stream.written("series_labels")
+    labels = preset.format.label_names if from_preset else stream.series_labels
     return Format(
         encoding=stream.format,
         paths=paths,
