@@ -17,7 +17,7 @@ from estimators.estimates import Direction
 #: The models of the token stream by version: how far the trainer's logits are moved from the sampler's, at random.
 WRITER_VERSIONS: Final[Mapping[str, float]] = {"1": 0.07, "2": 0.16}
 WRITER_MODEL: Final = "writer"
-WRITER_RATE: Final = 15.0  # sequences a second and version
+WRITER_RATE: Final = 40.0  # sequences a second and version
 LOG_RATE: Final = 100.0  # rows a second
 LOG_CAMPAIGNS: Final = ("all", "men")
 

@@ -76,6 +76,7 @@ class Demo:
         self._stop = StopRequest()
         self._state = DemoState()
         self._children: list[Child] = []
+        self._traffic: Traffic | None = None
 
     def run(self) -> DemoState:
         """Run until the time is over or somebody asks to end; whatever happens, no process is left.
@@ -88,7 +89,8 @@ class Demo:
             while not self._over():
                 self._look()
                 self._stop.pause(min(_LOOK_SECONDS, self._left()))
-            cleanup.callback(self._say, "Stopped.")
+            self._tell_what_is_missing()
+        self._say("Stopped.")
         return self._state
 
     # Starting
@@ -113,9 +115,9 @@ class Demo:
         if self._options.bootstrap_servers is not None:
             cleanup.callback(delete_topics, servers, dict.fromkeys(topics.values(), 1))
         self._start_daemon(topics, run, folder, cleanup)
-        traffic = Traffic(self._channels(topics), servers, self._clock)
-        cleanup.callback(traffic.stop)
-        traffic.start()
+        self._traffic = Traffic(self._channels(topics), servers, self._clock)
+        cleanup.callback(self._traffic.stop)
+        self._traffic.start()
 
     def _channels(self, topics: dict[str, str]) -> list[Channel]:
         sources: list[tuple[str, ValueSource]] = [(LOG_STREAM, RealLog())]
@@ -161,6 +163,8 @@ class Demo:
         for child in self._children:
             if child.ended() is not None:
                 raise OperatingError(f"the demo's {child.name} ended by itself; it said last:\n{child.tail()}")
+        if self._traffic is not None and not self._traffic.alive():
+            raise OperatingError("the demo's traffic ended by itself: please report it")
         state = self._state
         state.rows = rows_of(_fetch(state.address), state.truths) or state.rows
         state.seconds = self._elapsed()
@@ -173,6 +177,12 @@ class Demo:
                 f"check that the brokers at {state.bootstrap_servers} can be reached; it said last:\n{daemon.tail()}"
             )
         self._show(state)
+
+    def _tell_what_is_missing(self) -> None:
+        if self._state.live_after_s is None:
+            self._say(f"No estimate came within {self._elapsed():.0f} s: let it run longer.")
+        if self._traffic is not None and self._traffic.refused:
+            self._say(f"The brokers refused {self._traffic.refused} records.")
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._started

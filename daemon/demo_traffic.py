@@ -31,7 +31,6 @@ class Traffic:
         self._producer = Producer(bootstrap_servers, "klaxon-demo-producer")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo-traffic", daemon=True)
-        self.sent = 0
 
     def start(self) -> None:
         """Begin to send."""
@@ -67,4 +66,3 @@ class Traffic:
     def _send(self, channel: Channel) -> None:
         event_time = self._clock.now()
         self._producer.send(channel.topic, channel.source.next_value(event_time), int(event_time * 1000))
-        self.sent += 1

@@ -6,15 +6,13 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from daemon.demo_rows import Row
-from daemon.wording import number
-from estimators.estimates import DIRECTIONS, ESTIMATORS
+from daemon.demo_rows import Row, has_estimates
+from daemon.demo_session import DemoState
+from daemon.layout import Column, aligned, number
+from estimators.estimates import DIRECTIONS, ESTIMATORS, Estimator
 
-#: Columns that a narrow terminal does without, the first to go first.
-_DISPENSABLE: Final = ("pairs", "naive", "fixed", "95 % interval", "ratio mean", "± error")
-_WORDS: Final = ("series", "window", "verdict")
-_GAP: Final = 2
-_VERDICTS: Final = {True: ("comparable", "green"), False: ("NOT COMPARABLE", "bold red"), None: ("too early", "dim")}
+_PLAIN_SECONDS: Final = 10.0  # between two plain tables
+_VERDICTS: Final = {True: ("comparable", "green"), False: ("NOT COMPARABLE", "bold red"), None: ("unclear", "dim")}
 
 
 def header(address: str, bootstrap_servers: str, broker: str) -> list[str]:
@@ -25,7 +23,8 @@ def header(address: str, bootstrap_servers: str, broker: str) -> list[str]:
         f"Kafka: {bootstrap_servers} ({kind})",
         "bandit: a real log, played at 100 rows a second; nobody knows its KL, but its ratio mean is 1.",
         "tokens: sampled from two known models; the truth is summed from their distributions.",
-        "KL(q||p) in nats, per window; the adaptive estimate with its standard error. Ctrl-C ends everything.",
+        "KL(q||p) in nats a pair; adaptive is the estimate to use. The verdict tells whether the pairs pass the",
+        "self-check; the smaller the drift, the more pairs it needs. Ctrl-C ends everything.",
     ]
 
 
@@ -40,55 +39,86 @@ def live(lines: list[str], rows: list[Row], note: str, width: int) -> Group:
 
 def table(rows: list[Row], width: int) -> Table:
     """Return one line per series and window of the sampler's side, with as many columns as fit."""
-    cells = [_cells(row) for row in rows]
-    names = _fitting(cells, width)
-    shown = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
-    for name in names:
-        shown.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True)
-    before = None
-    for line in cells:
-        repeated = line["series"] == before
-        before = line["series"]
-        shown.add_row(*(Text() if repeated and name == "series" else line[name] for name in names))
-    return shown
+
+    def numbers(title: str, estimator: Estimator, part: str = "value", spare: int = 0) -> Column:
+        return Column(title, [number(row.of(estimator, part)) for row in rows], right=True, spare=spare)
+
+    names = [row.series for row in rows]
+    return aligned(
+        [
+            Column(
+                "series", [name if name != before else "" for name, before in zip(names, ["", *names], strict=False)]
+            ),
+            Column("window", [row.window for row in rows]),
+            Column("pairs", [str(row.pairs) for row in rows], right=True, spare=6),
+            Column("adaptive", [Text(number(row.of("adaptive")), style="bold") for row in rows], right=True),
+            numbers("± error", "adaptive", "standard_error", spare=1),
+            Column("95 % interval", [_interval(row) for row in rows], right=True, spare=3),
+            Column("truth", [_truth(row) for row in rows], right=True),
+            numbers("fixed", "fixed", spare=4),
+            numbers("naive", "naive", spare=5),
+            Column("ratio mean", [_ratio_mean(row) for row in rows], right=True, spare=2),
+            Column("verdict", [_verdict(row) for row in rows]),
+        ],
+        width,
+    )
 
 
-def _fitting(cells: list[dict[str, Text]], width: int) -> list[str]:
-    """Leave out the least important columns until the rest fits."""
-    room = {name: max(len(name), *(len(line[name]) for line in cells)) + _GAP for name in cells[0]}
-    for name in _DISPENSABLE:
-        if sum(room.values()) - _GAP <= width:
-            break
-        del room[name]
-    return list(room)
+def _interval(row: Row) -> str:
+    lower = row.of("adaptive", "lower")
+    return "-" if lower is None else f"{number(lower)} to {number(row.of('adaptive', 'upper'))}"
 
 
-def _cells(row: Row) -> dict[str, Text]:
-    lower, upper, truth = row.of("adaptive", "lower"), row.of("adaptive", "upper"), row.truth.kl_nats["reverse"]
-    inside = None if truth is None or lower is None or upper is None else lower <= truth <= upper
-    word, style = _VERDICTS[row.comparable]
+def _truth(row: Row) -> Text:
+    """Green where the interval holds it."""
+    truth, lower, upper = row.truth.kl_nats["reverse"], row.of("adaptive", "lower"), row.of("adaptive", "upper")
+    if truth is None:
+        return Text("unknown")
+    inside = lower is not None and upper is not None and lower <= truth <= upper
+    return Text(number(truth), style="green" if inside else "")
+
+
+def _ratio_mean(row: Row) -> str:
+    return "-" if row.ratio_mean is None else f"{row.ratio_mean:.4f}"
+
+
+def _verdict(row: Row) -> Text:
     if row.infinite:
-        word, style = "INFINITE", "bold red"
-    return {
-        "series": Text(row.series),
-        "window": Text(row.window),
-        "pairs": Text(str(row.pairs)),
-        "adaptive": Text(number(row.of("adaptive")), style="bold"),
-        "± error": Text(number(row.of("adaptive", "standard_error"))),
-        "95 % interval": Text("-" if lower is None else f"{number(lower)} to {number(upper)}"),
-        "truth": Text("unknown" if truth is None else number(truth), style="green" if inside else ""),
-        "fixed": Text(number(row.of("fixed"))),
-        "naive": Text(number(row.of("naive"))),
-        "ratio mean": Text("-" if row.ratio_mean is None else f"{row.ratio_mean:.4f}"),
-        "verdict": Text(word if row.ratio_mean is not None or row.infinite else "waiting", style=style),
-    }
+        return Text("INFINITE", style="bold red")
+    if row.ratio_mean is None:
+        return Text("waiting", style="dim")
+    word, style = _VERDICTS[row.comparable]
+    return Text(word, style=style)
 
 
-def print_plain(console: Console, rows: list[Row], seconds: float) -> None:
-    """Print the table as plain lines, for a pipe or a terminal that can't move its cursor."""
-    console.print(f"after {seconds:.0f} s", highlight=False)
-    console.print(table(rows, console.width))
-    console.print()
+class PlainView:
+    """For a pipe, or a terminal that can't move its cursor: the first estimates at once, then a table now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._introduced = False
+        self._printed_s: float | None = None
+
+    def show(self, state: DemoState) -> None:
+        """Print what is due."""
+        if not self._introduced:
+            self._introduced = True
+            for line in header(state.address, state.bootstrap_servers, state.broker):
+                self._console.print(line, highlight=False, soft_wrap=True)
+        if self._printed_s is None or state.seconds - self._printed_s >= _PLAIN_SECONDS:
+            self._print(state)
+
+    def end(self, state: DemoState) -> None:
+        """Print the last rows, unless that was done just now."""
+        if state.seconds != self._printed_s:
+            self._print(state)
+
+    def _print(self, state: DemoState) -> None:
+        if not has_estimates(state.rows):
+            return
+        self._printed_s = state.seconds
+        self._console.print(f"\nafter {state.seconds:.0f} s", highlight=False)
+        self._console.print(table(state.rows, self._console.width))
 
 
 def report(rows: list[Row], *, live_after_s: float | None, seconds: float) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_a_table_fits_the_terminal_and_keeps_adaptive_and_truth(width):
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({}, "comparable"), ({"comparable": None}, "too early"), ({"comparable": False}, "NOT COMPARABLE"),
+    [({}, "comparable"), ({"comparable": None}, "unclear"), ({"comparable": False}, "NOT COMPARABLE"),
      ({"infinite": True}, "INFINITE")],
 )  # fmt: skip
 def test_the_verdict_is_in_words(change, word):

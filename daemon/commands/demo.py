@@ -1,0 +1,59 @@
+"""`klaxond demo`: everything on one machine, with traffic whose truth is known."""
+
+import json
+import sys
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from daemon.demo_rows import has_estimates
+from daemon.demo_session import Demo, DemoOptions, DemoState
+from daemon.demo_view import PlainView, header, live, report
+from daemon.layout import output_console
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="N", min=1, help="End after so long. Default: at Ctrl-C.")
+    ] = None,
+    output: Annotated[
+        Literal["table", "json"], typer.Option("--output", help="A live table, or one JSON object at the end.")
+    ] = "table",
+    bootstrap_servers: Annotated[
+        str | None,
+        typer.Option(
+            "--bootstrap-servers",
+            metavar="HOST:PORT,...",
+            help="Use these brokers (plaintext), instead of one of our own; topics are made and removed again.",
+        ),
+    ] = None,
+    listen_address: Annotated[
+        str | None,
+        typer.Option("--web.listen-address", metavar="HOST:PORT", help="Address of /metrics. Default: a free port."),
+    ] = None,
+) -> None:
+    """Show klaxond at work: a broker, two streams of traffic, the real daemon, and a live table. Leaves nothing."""
+    options = DemoOptions(seconds, bootstrap_servers, listen_address)
+    messages = Console(stderr=True, soft_wrap=True, highlight=False)
+    messages.print("Starting a broker, the traffic and klaxond: estimates come within 20 s. Ctrl-C ends everything.")
+    if output == "json":
+        state = Demo(options, say=messages.print, show=lambda _: None).run()
+        made = report(state.rows, live_after_s=state.live_after_s, seconds=state.seconds)
+        json.dump(made, sys.stdout, indent=2, allow_nan=False)
+        sys.stdout.write("\n")
+        return
+    console = output_console()
+    if console.is_terminal and not console.is_dumb_terminal and not console.no_color:
+        with Live(console=console, auto_refresh=False) as screen:
+            Demo(options, say=messages.print, show=lambda state: _refresh(screen, console, state)).run()
+    else:
+        view = PlainView(console)
+        view.end(Demo(options, say=messages.print, show=view.show).run())
+
+
+def _refresh(screen: Live, console: Console, state: DemoState) -> None:
+    lines = header(state.address, state.bootstrap_servers, state.broker)
+    note = "" if has_estimates(state.rows) else f"{state.seconds:.0f} s: waiting for the group and the first messages"
+    screen.update(live(lines, state.rows, note, console.width), refresh=True)

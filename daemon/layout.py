@@ -1,0 +1,62 @@
+"""Numbers, formulas and aligned columns as people read them on a terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from estimators.estimates import Direction
+
+_GAP: Final = 2
+_PIPE_WIDTH: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; a narrow terminal does without the columns of `spare` > 0, the largest first."""
+
+    title: str
+    cells: Sequence[str | Text]
+    right: bool = False
+    spare: int = 0
+
+    @property
+    def width(self) -> int:
+        """Characters that the widest cell takes."""
+        return max(len(self.title), *(len(cell) for cell in self.cells), 0)
+
+
+def output_console() -> Console:
+    """Return standard output; a pipe holds lines of any length."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def aligned(columns: Sequence[Column], width: int) -> Table:
+    """Return a table of as many columns as a terminal of this width holds."""
+    kept = list(columns)
+    for column in sorted((column for column in columns if column.spare), key=lambda column: -column.spare):
+        if sum(each.width + _GAP for each in kept) - _GAP <= width:
+            break
+        kept.remove(column)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    for column in kept:
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
+    for row in zip(*(column.cells for column in kept), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def number(value: float | None) -> str:
+    """Write a number with four significant digits; a dash for what is absent."""
+    return "-" if value is None else f"{value:#.4g}"
+
+
+def divergence(direction: Direction) -> str:
+    """Write a direction as a formula."""
+    return "KL(q||p)" if direction == "reverse" else "KL(p||q)"

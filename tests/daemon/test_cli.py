@@ -1,0 +1,280 @@
+"""The command line: flags, sentences and exit statuses that scripts can rely on."""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from daemon.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+SMALLEST = (
+    "kafka: {bootstrap_servers: ['127.0.0.1:9092'], group_id: klaxond}\n"
+    "streams: [{topic: pairs, format: json, series_labels: [model, version]}]\n"
+)
+
+
+@pytest.fixture
+def klaxond(monkeypatch, capsys):
+    """Run the command in this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["klaxond", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """Write a configuration file."""
+
+    def write(text=SMALLEST):
+        path = tmp_path / "klaxond.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_version_names_ours_pythons_and_the_libraries(klaxond):
+    status, out, _ = klaxond("--version")
+    assert status == 0
+    assert out.startswith(f"klaxond {version('klaxond')} (Python {platform.python_version()}")
+    for library in ("kafka-python", "numpy", "msgspec", "prometheus-client"):
+        assert f"  {library} {version(library)}\n" in out
+
+
+def test_the_installed_command_is_the_same_program():
+    ran = subprocess.run([Path(sys.executable).with_name("klaxond"), "--version"], check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.split()[:2]) == (0, ["klaxond", version("klaxond")])
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("check",), ("replay",), ("demo",)])
+def test_help_documents_the_exit_statuses(klaxond, command):
+    status, out, _ = klaxond(*command, "--help")
+    assert status == 0
+    for line in ("0  everything went well", "2  the flags", "3  a broker", "70  the watchdog"):
+        assert line in out
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("run", ("--config.file", "--config.secrets-dir", "--web.listen-address", "--log.level")),
+        ("check", ("--config.file", "--config.secrets-dir", "--connect")),
+        ("replay", ("--input", "--output", "--preset", "--config.file", "--stream", "--window")),
+        ("demo", ("--seconds", "--output", "--bootstrap-servers", "--web.listen-address")),
+    ],
+)
+def test_flags_are_spelt_as_prometheus_spells_them(klaxond, command, flags):
+    _, out, _ = klaxond(command, "--help")
+    assert all(f"  {flag} " in out for flag in flags)
+
+
+def test_a_misspelt_flag_is_answered_by_the_nearest(klaxond):
+    status, _, err = klaxond("check", "--config.fle", "x")
+    assert status == 2
+    assert "--config.file" in err
+
+
+def test_a_bare_command_shows_the_help(klaxond):
+    status, out, err = klaxond()
+    assert status == 2
+    assert "Commands:" in out + err
+
+
+# check
+
+
+def test_check_says_what_each_stream_reads_and_publishes(klaxond, configuration):
+    text = SMALLEST.replace("[{topic", "[{topic: bandit-log, name: bandit, preset: open-bandit}, {topic")
+    status, out, err = klaxond("check", "--config.file", configuration(text))
+    assert (status, err) == (0, "")
+    bandit, pairs = out.splitlines()
+    for part in ("stream bandit", "topic bandit-log", "preset open-bandit", "campaign", "sampled from q"):
+        assert part in bandit
+    for part in ("stream pairs", "json", "model, version", "5m, 1h, 24h", "127.0.0.1:9752/metrics every 10s"):
+        assert part in pairs
+
+
+def test_check_tells_every_fault_with_its_exact_path(klaxond, configuration):
+    text = SMALLEST.replace("format", "formt") + "windows: [5m, 7m]\n"
+    status, out, err = klaxond("check", "--config.file", configuration(text))
+    assert (status, out) == (2, "")
+    assert "  streams[0].formt: " in err
+    assert "`format`" in err
+    assert "  windows: " in err
+    assert "`7m`" in err
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_missing_file_is_a_sentence_and_a_usage_fault(klaxond, tmp_path, command):
+    status, _, err = klaxond(command, "--config.file", tmp_path / "nothing.yaml")
+    assert status == 2
+    assert "nothing.yaml" in err
+
+
+def test_the_environment_can_name_the_file(klaxond, configuration, monkeypatch):
+    monkeypatch.setenv("KLAXON_CONFIG_FILE", str(configuration()))
+    assert klaxond("check")[0] == 0
+
+
+def test_check_never_shows_a_secret(klaxond, configuration):
+    canary = "c4n4ry-in-the-mine"
+    sasl = f"security_protocol: SASL_SSL, sasl: {{mechanism: PLAIN, username: u, password: {canary}, nonsense: 1}}"
+    status, out, err = klaxond(
+        "check", "--config.file", configuration(SMALLEST.replace("group_id", f"{sasl}, group_id"))
+    )
+    assert status == 2
+    assert "nonsense" in err
+    assert canary not in out + err
+
+
+# check --connect
+
+
+def connected(klaxond, configuration, bootstrap_servers, topic, extra=""):
+    text = (
+        f"kafka: {{bootstrap_servers: ['{bootstrap_servers}'], group_id: {topic}}}\n"
+        f"streams: [{{topic: {topic}, series_labels: [model, version]}}]\n{extra}"
+    )
+    return klaxond("check", "--config.file", configuration(text), "--connect")
+
+
+def test_connect_names_a_broker_that_is_not_there(klaxond, configuration):
+    status, _, err = connected(klaxond, configuration, "127.0.0.1:1", "pairs")
+    assert status == 3
+    assert "fault: 127.0.0.1:1 refuses connections" in err
+
+
+@pytest.mark.kafka
+def test_connect_names_a_topic_that_is_not_there(klaxond, configuration, kafka_broker):
+    status, out, err = connected(klaxond, configuration, kafka_broker.bootstrap_servers, "no-such-topic")
+    assert status == 3
+    assert f"ok: {kafka_broker.bootstrap_servers} takes connections" in out
+    assert "topic no-such-topic (stream no-such-topic) does not exist" in err
+
+
+@pytest.mark.kafka
+def test_connect_tells_of_wrong_clocks_and_short_retention_and_names_the_command(klaxond, configuration, kafka_broker):
+    topic = f"short-{time.time_ns()}"
+    kafka_broker.create_topic(topic, 2, {"retention.ms": "3600000"})
+    status, out, _ = connected(klaxond, configuration, kafka_broker.bootstrap_servers, topic)
+    assert status == 0
+    assert f"ok: topic {topic} has 2 partitions" in out
+    assert "kafka-configs.sh" in out
+    assert f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime" in out
+    assert f"retention.ms is 3600000, less than the {24 * 3600_000 * 32 // 30}" in out
+    assert "holds no record yet" in out
+
+
+@pytest.mark.kafka
+def test_connect_is_quiet_about_a_topic_that_fits(klaxond, configuration, kafka_broker):
+    topic = f"fits-{time.time_ns()}"
+    kafka_broker.create_topic(topic, 1, {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"})
+    good = json.dumps({"model": "m", "version": "1", "logp": [-1.0], "logq": [-1.1]}).encode()
+    kafka_broker.produce(topic, [good] * 9)
+    status, out, err = connected(klaxond, configuration, kafka_broker.bootstrap_servers, topic)
+    assert (status, err) == (0, "")
+    assert "warning" not in out
+    assert "5 of the newest 5 records can be used" in out
+
+
+@pytest.mark.kafka
+def test_connect_tries_records_and_says_why_they_do_not_decode(klaxond, configuration, kafka_broker):
+    topic = f"misfit-{time.time_ns()}"
+    kafka_broker.create_topic(topic, 1, {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"})
+    kafka_broker.produce(topic, [b'{"model": "m", "version": "1", "logprob": -1}', b"{"])
+    status, _, err = connected(klaxond, configuration, kafka_broker.bootstrap_servers, topic)
+    assert status == 2
+    assert "0 of the newest 2 records can be used" in err
+    assert "schema" in err
+    assert "syntax" in err
+    assert f"{topic}/0 at offset 1" in err
+    good = json.dumps({"model": "m", "version": "1", "logp": -1.0, "logq": -1.1}).encode()
+    kafka_broker.produce(topic, [good])
+    status, out, _ = connected(klaxond, configuration, kafka_broker.bootstrap_servers, topic)
+    assert status == 0
+    assert "warning: stream" in out
+    assert "1 of the newest 3 records can be used" in out
+
+
+@pytest.mark.kafka
+def test_connect_leaves_no_group_and_no_offset_behind(klaxond, configuration, kafka_broker):
+    topic = f"untouched-{time.time_ns()}"
+    kafka_broker.create_topic(topic, 1)
+    kafka_broker.produce(topic, [b"{}"])
+    connected(klaxond, configuration, kafka_broker.bootstrap_servers, topic)
+    assert topic not in {group["group_id"] for group in kafka_broker.admin.list_groups()}
+
+
+# run
+
+
+def test_run_with_an_unreachable_broker_stays_alive_says_why_and_ends_well_on_sigterm(configuration, free_address):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "daemon", "run", "--config.file", configuration(SMALLEST.replace("9092", "1")),
+         "--web.listen-address", free_address, "--log.level", "warn"],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ},
+    )  # fmt: skip
+    try:
+        reasons = wait_for_readyz(process, free_address, "refuses connections")
+        assert "127.0.0.1:1" in reasons
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert "level=info" not in err
+
+
+@pytest.fixture
+def free_address():
+    from daemon.demo_broker import free_port
+
+    return f"127.0.0.1:{free_port()}"
+
+
+def wait_for_readyz(process, address, words):
+    import urllib.error
+    import urllib.request
+
+    deadline, said = time.monotonic() + 20, ""
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as answer:
+                said = answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            said = refused.read().decode()
+        except OSError:
+            said = ""
+        if words in said:
+            return said
+        time.sleep(0.1)
+    pytest.fail(f"/readyz never said {words!r}, but {said!r}; exit status {process.poll()}")
+
+
+def test_output_that_nobody_reads_any_more_is_no_fault():
+    reads, writes = os.pipe()
+    os.close(reads)
+    log = ROOT / "daemon" / "data" / "open_bandit_bts.csv.gz"
+    command = [sys.executable, "-m", "daemon", "replay", "--input", log, "--preset", "open-bandit", "--window", "all"]
+    ran = subprocess.run(command, check=False, cwd=ROOT, stdout=writes, stderr=subprocess.PIPE, timeout=60)
+    os.close(writes)
+    assert (ran.returncode, ran.stderr) == (0, b"")

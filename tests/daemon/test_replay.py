@@ -1,0 +1,396 @@
+"""`klaxond replay`: a file's numbers against a second program that computes them from the file's own text."""
+
+import csv
+import gzip
+import io
+import json
+import math
+import random
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from daemon.__main__ import main
+from tests.e2e.recomputation import Message, Ring, adaptive, closed_form, window
+
+ROOT = Path(__file__).parents[2]
+LOG = ROOT / "daemon" / "data" / "open_bandit_bts.csv.gz"
+WHOLE_LOG = ("replay", "--input", str(LOG), "--preset", "open-bandit", "--window", "all")
+MINUTE_US = 60_000_000
+
+
+@pytest.fixture
+def klaxond(monkeypatch, capsys):
+    """Run the command in this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments, stdin=None):
+        monkeypatch.setattr(sys, "argv", ["klaxond", *map(str, arguments)])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def replayed(klaxond):
+    """The JSON of a replay that went well."""
+
+    def run(*arguments, stdin=None):
+        status, out, err = klaxond("replay", *arguments, "--output", "json", stdin=stdin)
+        assert status == 0, err
+        return json.loads(out)
+
+    return run
+
+
+def blocks_of(messages):
+    """Single messages, neighbours merged at the moment the 120th block is complete, and so on."""
+    size, blocks = 1, [[]]
+    for message in messages:
+        if len(blocks[-1]) == size:
+            blocks.append([])
+        blocks[-1].append(message)
+        if len(blocks) == 120 and len(blocks[-1]) == size:
+            blocks, size = [one + two for one, two in zip(blocks[::2], blocks[1::2], strict=True)], 2 * size
+    return blocks
+
+
+@pytest.fixture(scope="module")
+def log_truth():
+    """Per campaign what the real log comes to, from its text, by plain Python."""
+    with gzip.open(LOG, "rt") as lines:
+        rows = list(csv.DictReader(lines))
+    truth = {}
+    for campaign in ("all", "men"):
+        ratios = [
+            math.log(float(row["uniform_probability"])) - math.log(float(row["propensity_score"]))
+            for row in rows
+            if row["campaign"] == campaign
+        ]
+        blocks = blocks_of([(1.0, math.expm1(u), math.expm1(u) - u, u) for u in ratios])
+        rows_of_sums = [row[:3] for block in blocks for row in block]
+        value, error = adaptive(blocks, 0, len(blocks))
+        truth[campaign] = closed_form(rows_of_sums) | {"adaptive": value, "adaptive_se": error, "blocks": len(blocks)}
+    return truth
+
+
+def test_the_recomputation_itself_gives_the_published_figures(log_truth):
+    everyone, men = log_truth["all"], log_truth["men"]
+    rounded = {
+        name: round(everyone[name], 4) for name in ("naive", "fixed", "fitted", "ratio_mean", "fixed_se", "fitted_se")
+    }
+    assert rounded == {
+        "naive": 1.4206, "fixed": 1.4317, "fitted": 1.4218,
+        "ratio_mean": 1.0111, "fixed_se": 0.0495, "fitted_se": 0.0129,
+    }  # fmt: skip
+    assert (everyone["adaptive"], everyone["adaptive_se"]) == pytest.approx((1.4105315825616056, 0.01417769539444686))
+    assert (men["adaptive"], men["adaptive_se"]) == pytest.approx((1.2101090004925947, 0.01207512242735908))
+
+
+def test_the_real_log_equals_its_recomputation(replayed, log_truth):
+    found = replayed(*WHOLE_LOG[1:])
+    assert [series["labels"] for series in found["series"]] == [{"campaign": "all"}, {"campaign": "men"}]
+    assert (found["records"], found["rejected"]) == (20_000, {})
+    for series in found["series"]:
+        truth, reverse = log_truth[series["labels"]["campaign"]], series["reverse"]
+        for estimator in ("naive", "fixed", "fitted", "adaptive"):
+            assert reverse[estimator]["value"] == pytest.approx(truth[estimator], rel=1e-9)
+        for estimator in ("fixed", "fitted", "adaptive"):
+            assert reverse[estimator]["standard_error"] == pytest.approx(truth[f"{estimator}_se"], rel=1e-9)
+            columns = reverse[estimator]
+            assert columns["lower"] < columns["value"] < columns["upper"]
+        assert series["ratio_mean"] == pytest.approx(truth["ratio_mean"], rel=1e-12)
+        assert series["support_gap"] == pytest.approx(1 - truth["ratio_mean"], rel=1e-9)
+        assert (series["window"], series["comparable"], series["infinite"]) == ("all", None, False)
+        assert (series["messages"], series["pairs"], series["blocks"]) == (10_000, 10_000, truth["blocks"])
+
+
+def test_the_json_has_the_documented_keys_and_no_others(replayed):
+    found = replayed(*WHOLE_LOG[1:])
+    assert set(found) == {"series", "records", "rejected"}
+    estimate = {"value", "standard_error", "lower", "upper"}
+    for series in found["series"]:
+        assert set(series) == {
+            "labels", "window", "messages", "pairs", "blocks", "ratio_mean", "ratio_zscore", "support_gap",
+            "comparable", "infinite", "effective_sample_ratio", "reverse", "forward",
+        }  # fmt: skip
+        for direction in ("reverse", "forward"):
+            assert set(series[direction]) == {
+                "naive", "fixed", "fitted", "adaptive", "k2", "lambda", "pane_standard_error", "variance_ratio",
+            }  # fmt: skip
+            assert set(series[direction]["variance_ratio"]) == {"naive", "fixed"}
+            assert all(set(series[direction][each]) == estimate for each in ("naive", "fixed", "fitted", "adaptive"))
+        assert series["forward"]["k2"] is None  # of the sampler's side only
+
+
+def test_as_a_program_in_a_pipe_it_prints_json_alone():
+    ran = subprocess.run(
+        [sys.executable, "-m", "daemon", *WHOLE_LOG, "--output", "json"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert json.loads(ran.stdout)["records"] == 20_000
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.jsonl", "log.jsonl.gz", "-"])
+def test_every_way_to_hand_over_a_file_gives_the_same(replayed, tmp_path, name):
+    with gzip.open(LOG, "rt") as lines:
+        rows = list(csv.DictReader(lines))[:400]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    numbers = ("propensity_score", "uniform_probability")
+    jsonl = "".join(json.dumps({**row, **{key: float(row[key]) for key in numbers}}) + "\n" for row in rows)
+    content = (text.getvalue() if "csv" in name else jsonl).encode()
+    (tmp_path / "reference.csv").write_text(text.getvalue())
+    reference = replayed("--input", tmp_path / "reference.csv", "--preset", "open-bandit", "--window", "all")
+    if name == "-":
+        found = replayed("--input", "-", "--preset", "open-bandit", "--window", "all", stdin=content)
+    else:
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        found = replayed("--input", path, "--preset", "open-bandit", "--window", "all")
+    assert found == reference
+    assert reference["records"] == 400
+
+
+# Sliding windows
+
+
+def traffic(count=3000, minutes=120):
+    """Canonical records of two models over two hours, out of order by up to 40 s, and the same as messages."""
+    draw = random.Random(3)
+    records, messages = [], []
+    for offset in range(count):
+        event_us = 1_700_000_000_000_000 + minutes * MINUTE_US * offset // count - draw.randrange(40_000_000)
+        model = draw.choice(("ranker", "reader"))
+        pairs = []
+        for _ in range(draw.choice((1, 1, 4))):
+            log_q = -draw.expovariate(0.5) - 0.01
+            pairs.append((min(-1e-6, log_q + draw.gauss(-0.02, 0.2)), log_q))
+        record = {"model": model, "version": "1", "ts": event_us}
+        records.append(record | {"logp": [p for p, _ in pairs], "logq": [q for _, q in pairs]})
+        messages.append(Message(0, offset, (model, "1"), event_us, tuple((p - q, 1.0) for p, q in pairs)))
+    return records, messages
+
+
+@pytest.fixture(scope="module")
+def windows_file(tmp_path_factory):
+    """A file of traffic with its messages, and a configuration of three windows."""
+    folder = tmp_path_factory.mktemp("replay")
+    records, messages = traffic()
+    path, config = folder / "traffic.jsonl", folder / "klaxond.yaml"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    config.write_text(
+        "kafka: {bootstrap_servers: ['127.0.0.1:9092'], group_id: klaxond}\n"
+        "streams: [{topic: pairs, series_labels: [model, version]}]\n"
+        "windows: [10m, 30m, 1h]\n"
+    )
+    return path, config, messages
+
+
+def test_sliding_windows_end_at_the_largest_event_time_and_equal_a_recomputation(replayed, windows_file):
+    path, config, messages = windows_file
+    found = replayed("--input", path, "--config.file", config)
+    assert [(series["labels"]["model"], series["window"]) for series in found["series"]] == [
+        (model, label) for model in ("ranker", "reader") for label in ("10m", "30m", "1h")
+    ]
+    newest = max(message.event_us for message in messages)
+    counts = set()
+    for label, minutes in (("10m", 10), ("30m", 30), ("1h", 60)):
+        ring = Ring(minutes * MINUTE_US)
+        end = Fraction((ring.pane(newest) + 1) * ring.length_us, ring.panes * 1_000_000)
+        expected = window(messages, ring, end)
+        for series in (each for each in found["series"] if each["window"] == label):
+            truth = expected[series["labels"]["model"], "1"]
+            assert series["messages"] == truth["messages"]
+            counts.add(series["messages"])
+            for estimator in ("naive", "fixed", "fitted", "adaptive"):
+                assert series["reverse"][estimator]["value"] == pytest.approx(truth[estimator], rel=1e-9)
+            assert series["reverse"]["adaptive"]["standard_error"] == pytest.approx(truth["adaptive_se"], rel=1e-9)
+            assert series["ratio_mean"] == pytest.approx(truth["ratio_mean"], rel=1e-12)
+    assert len(counts) == 6, "the windows must differ, else the comparison proves little"
+
+
+def test_without_configuration_the_windows_are_the_defaults_and_the_labels_model_and_version(replayed, windows_file):
+    path, _, messages = windows_file
+    found = replayed("--input", path)
+    assert [series["window"] for series in found["series"]] == ["5m", "1h", "24h"] * 2
+    assert {tuple(series["labels"]) for series in found["series"]} == {("model", "version")}
+    day = [series["messages"] for series in found["series"] if series["window"] == "24h"]
+    assert sum(day) == len(messages) == found["records"]
+
+
+def test_an_event_is_late_by_the_files_own_clock(replayed, windows_file, tmp_path):
+    path, config, messages = windows_file
+    newest = max(message.event_us for message in messages)
+    late = {"model": "ranker", "version": "1", "ts": newest - 100 * MINUTE_US, "logp": -1.0, "logq": -1.1}
+    longer = tmp_path / "late.jsonl"
+    longer.write_text(path.read_text() + json.dumps(late) + "\n")
+    found, before = (replayed("--input", each, "--config.file", config) for each in (longer, path))
+    assert found["rejected"] == {"late": 1}
+    assert found["series"] == before["series"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--window", "all")], ids=["sliding", "all"])
+def test_every_reject_is_counted_by_its_reason(replayed, tmp_path, arguments):
+    good = {"model": "m", "version": "1", "ts": 1700000000, "logp": -1.0, "logq": -1.2}
+    records = [
+        good,
+        good | {"logp": [-1.0, -2.0], "logq": [-1.1]},  # length_mismatch
+        good | {"model": "two words"},  # label
+        good | {"logp": [-1.0, None], "logq": [-1.2, -1.0]},  # a pair: sentinel
+        good | {"logp": 1.0},  # a pair: positive, and so the record: empty
+    ]
+    path = tmp_path / "bad.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records) + "{not json\n")
+    found = replayed("--input", path, *arguments)
+    assert found["records"] == 6
+    assert found["rejected"] == {
+        "empty": 1, "label": 1, "length_mismatch": 1, "positive": 1, "sentinel": 1, "syntax": 1,
+    }  # fmt: skip
+    assert {series["messages"] for series in found["series"]} == {2}
+
+
+# Outputs for people and for spreadsheets
+
+
+def test_csv_has_one_row_per_series_window_direction_and_estimator(klaxond, replayed, windows_file):
+    path, config, _ = windows_file
+    status, out, _ = klaxond("replay", "--input", path, "--config.file", config, "--output", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (status, len(rows)) == (0, 6 * 2 * 4)
+    numbers = {
+        (each["labels"]["model"], each["window"]): each
+        for each in replayed("--input", path, "--config.file", config)["series"]
+    }
+    for row in rows:
+        truth = numbers[row["model"], row["window"]]
+        for name in ("value", "standard_error", "lower", "upper"):
+            assert float(row[name]) == truth[row["direction"]][row["estimator"]][name]
+        assert int(row["messages"]) == truth["messages"]
+        assert row["comparable"] == {True: "true", False: "false", None: ""}[truth["comparable"]]
+
+
+def test_the_table_ends_with_how_far_apart_how_sure_and_comparable_or_not(klaxond):
+    status, out, err = klaxond(*WHOLE_LOG, "--output", "table")
+    assert (status, err) == (0, "")
+    table, words = out.strip().split("\n\n")
+    assert table.count("KL(q||p)") == 2
+    assert table.count("KL(p||q)") == 2
+    for figure in ("1.411", "1.210", "1.0111"[:5], "unclear"):
+        assert figure in table
+    for part in ("campaign all", "1.411 nats", "95 %", "cannot be told", "1.011"):
+        assert part in words
+
+
+def test_pairs_that_fail_the_self_check_are_named_and_naive_is_to_be_read_first(klaxond, replayed, tmp_path):
+    """A sampler cut to two outcomes: the other side's mass on them is 0.6, not 1, and that is the ratio mean."""
+    draw = random.Random(1)
+    path = tmp_path / "truncated.jsonl"
+    p, q = (0.2, 0.4), (0.45, 0.55)
+    drawn = draw.choices((0, 1), q, k=3000)
+    lines = [{"model": "m", "version": "1", "p": p[x], "q": q[x]} for x in drawn]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    series = replayed("--input", path, "--window", "all")["series"][0]
+    assert series["comparable"] is False
+    naive, fixed = series["reverse"]["naive"], series["reverse"]["fixed"]
+    truth = sum(b * math.log(b / a) for a, b in zip(p, q, strict=True))
+    assert abs(naive["value"] - truth) < 4 * naive["standard_error"]
+    assert series["ratio_mean"] == pytest.approx(0.6, abs=0.01)
+    assert fixed["value"] == pytest.approx(naive["value"] - series["support_gap"], rel=1e-9)
+    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
+    assert "NO" in out
+    assert "not comparable" in out
+    assert "Read naive KL(q||p) there first" in out
+
+
+def test_an_outcome_that_the_other_side_excludes_shows_as_infinite_and_not_as_a_number(klaxond, replayed, tmp_path):
+    path = tmp_path / "zero.jsonl"
+    lines = [{"model": "m", "version": "1", "p": 0.25 if row else 0.0, "q": 0.3} for row in range(50)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    series = replayed("--input", path, "--window", "all")["series"][0]
+    assert series["infinite"] is True
+    assert series["reverse"]["naive"]["value"] is None
+    assert series["forward"]["naive"]["value"] is not None
+    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
+    assert "KL(q||p) is infinite" in out
+    assert "infinite" in out.split("\n\n")[0]
+
+
+def test_few_messages_are_shown_with_all_windows_and_said_to_mean_little(klaxond, replayed, tmp_path):
+    path = tmp_path / "few.jsonl"
+    path.write_text('{"model": "m", "version": "1", "ts": 1700000000, "logp": -1.0, "logq": -1.2}\n' * 5)
+    assert replayed("--input", path, "--window", "all")["series"][0]["reverse"]["fixed"]["value"] is not None
+    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
+    assert "Fewer than 30 messages" in out
+    sliding = replayed("--input", path)["series"]
+    assert [(each["messages"], each["reverse"]["fixed"]["value"]) for each in sliding] == [(5, None)] * 3
+
+
+# Faults are sentences
+
+
+def fault(klaxond, *arguments):
+    status, out, err = klaxond("replay", *arguments)
+    assert out == ""
+    assert "Traceback" not in err
+    return status, err
+
+
+def test_a_file_without_times_names_the_option_that_reads_it(klaxond, tmp_path):
+    path = tmp_path / "timeless.jsonl"
+    path.write_text('{"model": "m", "version": "1", "logp": -1.0, "logq": -1.2}\n' * 3)
+    status, err = fault(klaxond, "--input", path)
+    assert status == 2
+    assert "--window all" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--input", "/nowhere/at/all.jsonl"), 3, "all.jsonl"),
+        (("--input", str(LOG), "--preset", "open-bandid"), 2, "open-bandit"),
+        (("--input", str(LOG), "--window", "5m"), 2, "all"),
+        (("--input", str(LOG), "--output", "xml"), 2, "json"),
+        (("--input", str(LOG), "--config.file", "/nowhere/klaxond.yaml"), 2, "klaxond.yaml"),
+    ],
+    ids=["no_file", "no_such_preset", "no_such_window", "no_such_output", "no_configuration"],
+)
+def test_a_wrong_argument_is_answered_by_what_to_write(klaxond, arguments, status, words):
+    found, err = fault(klaxond, *arguments)
+    assert found == status
+    assert words in err
+
+
+def test_of_several_streams_one_must_be_named(klaxond, replayed, windows_file, tmp_path):
+    path, config, _ = windows_file
+    two = tmp_path / "two.yaml"
+    two.write_text(config.read_text().replace("streams: [", "streams: [{topic: other, series_labels: [version]}, "))
+    status, err = fault(klaxond, "--input", path, "--config.file", two)
+    assert status == 2
+    assert "--stream" in err
+    assert "other, pairs" in err
+    named = replayed("--input", path, "--config.file", two, "--stream", "pairs")
+    assert named == replayed("--input", path, "--config.file", config)
+
+
+def test_preset_and_configuration_exclude_each_other(klaxond, windows_file):
+    path, config, _ = windows_file
+    status, err = fault(klaxond, "--input", path, "--config.file", config, "--preset", "canonical")
+    assert status == 2
+    assert "--preset" in err
