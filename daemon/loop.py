@@ -78,15 +78,19 @@ class Loop:
         self._activity = Activity()
 
     def run(self, stop: threading.Event) -> None:
-        """Turn until `stop` is set, then publish once more, commit and leave the group."""
+        """Turn until `stop` is set, then commit, leave the group, and publish once more."""
         try:
             while not stop.is_set():
                 self.turn()
         finally:
-            self._health.readiness = Readiness(ready=False, reasons=("stopping",))
-            self._source.stage_commit(self._committable())
-            self._source.close(CLOSE_SECONDS)
+            self.close()
         self.publish()
+
+    def close(self) -> None:
+        """Leave the group within CLOSE_SECONDS; what has been read so far is committed on the way out."""
+        self._health.readiness = Readiness(ready=False, reasons=("stopping",))
+        self._source.stage_commit(self._committable())
+        self._source.close(CLOSE_SECONDS)
 
     def turn(self) -> None:
         """Poll once; handle rebalances before the records, since revoked partitions are not ours to count."""
@@ -149,7 +153,7 @@ class Loop:
 
     def _start(self, partition: Partition, committed: int | None) -> None:
         streams = self._by_topic[partition.topic]
-        start = self._restore(partition, streams, self._source)
+        start = self._restore(partition, streams, self._source, committed)
         target = self._source.end_offset(partition)
         owned = own(partition, streams, start, committed=committed, target=target)
         owned.restore_started = self._clock.monotonic()
@@ -209,11 +213,9 @@ class Loop:
             self._accounts[stream.name].count(batch, decoded, absorbed, self._clock.now())
 
     def _committable(self) -> dict[Partition, int]:
-        """Offsets read so far; a partition that still replays has nothing new to commit."""
+        """Return the offsets read so far; a partition that still replays has nothing to commit."""
         return {
-            partition: owned.position
-            for partition, owned in self._owned.items()
-            if owned.position > owned.count_from or (owned.position == owned.count_from and owned.count_from > 0)
+            partition: owned.position for partition, owned in self._owned.items() if owned.position >= owned.count_from
         }
 
     # Publishing

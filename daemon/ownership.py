@@ -17,7 +17,7 @@ class OwnedPartition:
     Attributes
     ----------
     states : by stream name; several streams may select records of one topic
-    count_from : process counters take only records at or above it (the committed offset at assignment, 0 without one)
+    count_from : process counters take only records at or above it (the committed offset at assignment)
     target : end of the log at assignment; `restored` once reading has come that far
     position : next offset to read, moving past control records too
     begun : whether the states know what precedes them: they learn it from the first record after a start or a gap
@@ -61,13 +61,16 @@ def own(
     """Return a newly assigned partition that will be read from `start`.
 
     A log that is read from its offset 0 has nothing before it, so its panes are complete from the start of time.
+    Where the group has stored no offset yet, counting starts with reading, and the first commit says so.
     """
+    count_from = start.next_offset if committed is None else committed
     return OwnedPartition(
         partition=partition,
         states=dict(start.states) or {stream.name: new_state(stream.spec, partition.number) for stream in streams},
-        count_from=0 if committed is None else committed,
+        count_from=count_from,
         target=target,
         position=start.next_offset,
         begun=start.next_offset == 0 or bool(start.states),
         restore_source=start.source,
+        gap_offsets=max(0, start.next_offset - count_from),  # deleted before anybody read them
     )

@@ -34,17 +34,28 @@ class Restored:
 class Restore(Protocol):
     """Decides the start of a partition; may ask the source, never changes it."""
 
-    def __call__(self, partition: Partition, streams: Sequence[Stream], source: Source) -> Restored:
-        """Return where to start. Raises SourceUnavailableError where the brokers do not answer: ask again later."""
+    def __call__(
+        self, partition: Partition, streams: Sequence[Stream], source: Source, committed: int | None
+    ) -> Restored:
+        """Return where to start; what is above `committed` has been counted by nobody.
+
+        Raises SourceUnavailableError where the brokers do not answer: ask again later.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRestore:
-    """Read the log again from before the oldest pane that evaluation can ask for (DESIGN.md section 5)."""
+    """Read the log again from before the oldest pane that evaluation can ask for (DESIGN.md section 5).
+
+    Never from above the committed offset: after a long stop the records in between are in no window any more, but the
+    process counters would miss them.
+    """
 
     span_us: int | None = None  # None: from windows, skew and delay
 
-    def __call__(self, partition: Partition, streams: Sequence[Stream], source: Source) -> Restored:
+    def __call__(
+        self, partition: Partition, streams: Sequence[Stream], source: Source, committed: int | None
+    ) -> Restored:
         """Return the first offset whose timestamp is within the span of the newest record, else the log's start."""
         beginning = source.beginning_offset(partition)
         newest_ms = source.largest_timestamp_ms(partition)
@@ -52,7 +63,8 @@ class ReplayRestore:
             return Restored(beginning, "replay")
         span_us = self.span_us if self.span_us is not None else max(replay_span_us(stream) for stream in streams)
         offset = source.offset_for_time(partition, max(0, newest_ms - -(-span_us // US_PER_MS)))
-        return Restored(beginning if offset is None else max(beginning, offset), "replay")
+        wanted = beginning if offset is None else offset
+        return Restored(max(beginning, wanted if committed is None else min(wanted, committed)), "replay")
 
 
 def replay_span_us(stream: Stream) -> int:

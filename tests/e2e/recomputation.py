@@ -77,6 +77,11 @@ def centred(m):
     return mu, cbar, sff, sfc, scc
 
 
+def _root(g, lost, squares):
+    """Root of the corrected sum of squares; NaN where so few clusters tell no error."""
+    return math.sqrt(g / (g - lost) * max(0.0, squares)) if g > lost else math.nan
+
+
 def closed_form(rows):
     """Naive, fixed, fitted and ratio mean of clusters (W, C, F sampler side), with the errors of fixed and fitted."""
     m = moments(rows)
@@ -87,8 +92,8 @@ def closed_form(rows):
     return {
         "messages": g, "weight": m["W"], "ratio_mean": 1 + cbar,
         "naive": mu - cbar, "fixed": mu, "fitted": mu + delta * cbar,
-        "fixed_se": math.sqrt(g / (g - 1) * max(0.0, sff)) / m["W"],
-        "fitted_se": math.sqrt(g / (g - 2) * spread) / m["W"],
+        "fixed_se": _root(g, 1, sff) / m["W"],
+        "fitted_se": _root(g, 2, spread) / m["W"],
     }  # fmt: skip
 
 
@@ -114,7 +119,7 @@ def adaptive(panes, first, half_life):
             maxima.append(max(row[3] for row in rows))
     whole = moments(total)
     g, value = whole["G"], y / whole["W"]
-    error = math.sqrt(g / (g - 1) * max(0.0, yy - 2 * value * yw + value * value * whole["WW"])) / whole["W"]
+    error = _root(g, 1, yy - 2 * value * yw + value * value * whole["WW"]) / whole["W"]
     return value, error
 
 

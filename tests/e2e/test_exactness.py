@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.conftest import Traffic, close, value, values
+from tests.e2e.conftest import value, values
 from tests.e2e.recomputation import Ring, window
+from tests.e2e.traffic import Traffic, close
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

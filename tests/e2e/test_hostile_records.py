@@ -7,8 +7,9 @@ import time
 import psutil
 import pytest
 
-from tests.e2e.conftest import Traffic, close, value, values
+from tests.e2e.conftest import value, values
 from tests.e2e.recomputation import Ring, window
+from tests.e2e.traffic import Traffic, close
 
 pytestmark = pytest.mark.kafka
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import close, value
+from tests.e2e.conftest import value
 from tests.e2e.recomputation import Message, Ring, window
+from tests.e2e.traffic import close
 
 LOG = Path(__file__).parents[2] / "daemon" / "data" / "open_bandit_bts.csv.gz"
 DAY_US = 86_400_000_000

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import Traffic, close
 from tests.e2e.recomputation import window
 from tests.e2e.test_exactness import PARTITIONS, WINDOWS, caught_up, produce, settings
+from tests.e2e.traffic import Traffic, close
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
 
