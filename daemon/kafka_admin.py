@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from daemon import kafka_guards
 from daemon.errors import OperatingError
+from daemon.kafka_logs import protect_logs
 from daemon.kafka_options import batch_of, reader_arguments
 from daemon.kafka_probe import diagnose
 from daemon.kafka_security import Security, client_arguments
@@ -59,7 +60,7 @@ class Admin:
     def __init__(self, bootstrap_servers: Sequence[str], security: Security, timeout_s: float = 10.0) -> None:
         kafka_guards.require_client()
         kafka_guards.install()
-        kafka_guards.protect_logs(security.secrets())
+        protect_logs(security.secrets())
         self._servers = tuple(bootstrap_servers)
         self._security = security
         self._timeout_ms = round(timeout_s * 1000)

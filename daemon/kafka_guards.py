@@ -9,14 +9,14 @@ What is guarded (each has a test that fails without it):
 poison: after a batch that cannot be parsed the next poll never returns; the batch is dropped and named instead.
 handshake: TLS handshakes have no deadline; a firewall at the wrong moment is a silent stop for ever.
 decoders: batches are decompressed without a limit; see daemon/kafka_codecs.py.
-logs: at DEBUG the client logs passwords; see `protect_logs`.
-rejoin: a rebalance is lost if a poll ends between two of its steps; the member is evicted and reads on.
+logs: at DEBUG the client logs passwords; see daemon/kafka_logs.py.
+rejoin: a rebalance is lost if a poll ends between two of its steps; the member is evicted and reads on. And if it is
+not lost, a join that was answered between two polls is thrown away and asked for anew, which makes everybody join
+again, and again.
 """
 
-import contextlib
 import functools
 import importlib.metadata
-import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -31,14 +31,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.net.transport import KafkaSSLTransport
 from kafka.protocol.consumer import OffsetSpec
+from kafka.structs import MemberState
 
 from daemon import kafka_codecs
 from daemon.errors import OperatingError
 
 TESTED_VERSION: Final = "3.0.12"
 HANDSHAKE_SECONDS = 10.0
-REDACTED: Final = "<secret>"
-_SHORTEST_SECRET: Final = 4  # shorter ones would black out ordinary words
 
 
 class PoisonedBatchError(Exception):
@@ -97,6 +96,7 @@ def attach(consumer: KafkaConsumer, on_fetch: Callable[[], None]) -> None:
     fetcher._parse_fetched_data = functools.partial(_parse, fetcher._parse_fetched_data)
     need_rejoin = coordinator.need_rejoin
     coordinator.need_rejoin = lambda: need_rejoin() or coordinator.rejoining
+    coordinator.join_group_async = functools.partial(_finish_or_join, coordinator, coordinator.join_group_async)
     handle = fetcher._handle_fetch_response
 
     def handle_and_tell(*args: object) -> None:
@@ -121,6 +121,22 @@ def _bounded(handshake: Callable[[Any], Any]) -> Callable[[Any], Any]:
                 return
 
     return bounded
+
+
+async def _finish_or_join(coordinator: Any, join: Callable[..., Any], timeout_ms: float | None = None) -> bool:  # noqa: ANN401
+    """Take up a join that was answered while nobody polled; else join as the client does."""
+    task = coordinator._join_task
+    answered = task is not None and task.is_done and task.succeeded()
+    if not answered or not coordinator.rebalance_in_progress():  # thrown out since then
+        return bool(await join(timeout_ms=timeout_ms))
+    coordinator._join_task = None
+    with coordinator._lock:
+        coordinator.rejoining = coordinator.rejoin_needed = False
+        coordinator.state = MemberState.STABLE
+        coordinator._enable_heartbeat()
+    joined = coordinator._generation
+    await coordinator._on_join_complete_async(joined.generation_id, joined.member_id, joined.protocol, task.value)
+    return True
 
 
 class _TracedRecords:
@@ -279,34 +295,3 @@ def refusal(consumer: KafkaConsumer) -> str:
     """Return why a broker refused our credentials at the last try; empty if none did."""
     failures = list(consumer._manager._auth_failures.values())
     return str(failures[-1]) if failures else ""
-
-
-class _LogGuard(logging.Filter):
-    """Drops what is below INFO, where the client logs raw SASL bytes, and blacks out known secrets in the rest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.secrets: set[str] = set()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.INFO:
-            return False
-        with contextlib.suppress(TypeError, ValueError):  # a malformed message is the logger's fault to tell
-            text = record.getMessage()
-            clean = functools.reduce(lambda cleaned, secret: cleaned.replace(secret, REDACTED), self.secrets, text)
-            if clean != text:
-                record.msg, record.args = clean, None
-        return True
-
-
-_LOG_GUARD: Final = _LogGuard()
-
-
-def protect_logs(secrets: tuple[str, ...]) -> None:
-    """Cap the client's loggers at INFO, whatever levels are set, and keep `secrets` out of what they print."""
-    _LOG_GUARD.secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
-    names = [name for name in logging.root.manager.loggerDict if name == "kafka" or name.startswith("kafka.")]
-    for name in {"kafka", *names}:
-        logging.getLogger(name).addFilter(_LOG_GUARD)
-    if logging.getLogger("kafka").level < logging.INFO:
-        logging.getLogger("kafka").setLevel(logging.INFO)

@@ -20,6 +20,7 @@ from daemon.kafka_failures import in_words
 from daemon.kafka_faults import Faults
 from daemon.kafka_group import Commits, Listener, topic_partition
 from daemon.kafka_guards import PoisonedBatchError
+from daemon.kafka_logs import protect_logs
 from daemon.kafka_options import KafkaOptions, batch_of, member_arguments
 from daemon.kafka_outage import Outage
 from daemon.kafka_probe import any_reachable, diagnose
@@ -46,7 +47,7 @@ class KafkaSource:
     def __init__(self, options: KafkaOptions, enqueue: Callable[[Rebalance], None], clock: Clock) -> None:
         kafka_guards.require_client()
         kafka_guards.install()
-        kafka_guards.protect_logs(options.security.secrets())
+        protect_logs(options.security.secrets())
         self._options = options
         self._clock = clock
         self._connection = client_arguments(options.security)
