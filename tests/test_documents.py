@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_the_layout_names_every_module_and_every_named_module_exists():
         for path in (ROOT / package).rglob("*.py")
         if path.name != "__init__.py"
     ]
-    assert sorted(layout) == sorted(existing)
+    assert (set(existing) - set(layout), set(layout) - set(existing)) == (set(), set())
     assert len(layout) == len(set(layout))
 
 
@@ -118,6 +119,16 @@ def test_every_link_to_a_file_resolves(document):
     for target in re.findall(r"\]\(([^)#\s]+)", text_of(document)):
         if "://" not in target:
             assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+def test_the_replay_that_the_readme_shows_is_what_it_prints():
+    pattern = r"^    \.venv/bin/(klaxond replay .*?)$.*?```text\n(.*?)```"
+    command, shown = re.search(pattern, text_of("README.md"), re.MULTILINE | re.DOTALL).groups()
+    program = Path(sys.executable).with_name("klaxond")
+    done = subprocess.run(
+        [program, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == shown.split()
 
 
 def test_the_smallest_configuration_of_the_readme_loads(tmp_path):
