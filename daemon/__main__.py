@@ -1,6 +1,5 @@
 """The command `klaxond`. Nothing is decided here but how a fault becomes a sentence and an exit status."""
 
-import os
 import platform
 import sys
 from importlib.metadata import version as version_of
@@ -65,19 +64,12 @@ def klaxond(
 def main() -> None:
     """Run the command line; the exit status is documented in --help."""
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
+        app()
     except OperatingError as error:
         typer.echo(f"klaxond: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone: nothing is wrong, and nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_OK)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from daemon.errors import OperatingError
+from daemon.kafka_probe import probe
+from daemon.kafka_security import Security
 
 _API_VERSION: Final = (2, 8)  # given, so that no client stops to ask; it is clamped down per connection
 _QUESTION_MS: Final = 10_000
@@ -58,6 +60,10 @@ def create_topics(bootstrap_servers: str, topics: Mapping[str, int]) -> None:
 
     Raises OperatingError where the brokers do not answer or refuse.
     """
+    servers = bootstrap_servers.split(",")
+    reasons = [probe(address, Security()).reason for address in servers]
+    if all(reasons):
+        raise OperatingError("; ".join(reasons))
     wanted = {name: {"num_partitions": count, "replication_factor": 1} for name, count in topics.items()}
     try:
         admin = _admin(bootstrap_servers)
@@ -70,7 +76,7 @@ def create_topics(bootstrap_servers: str, topics: Mapping[str, int]) -> None:
     except KafkaError as error:
         raise OperatingError(
             f"the brokers at {bootstrap_servers} did not make the topics {', '.join(topics)} ({error}); "
-            "check the address, and that it takes plaintext connections and lets anyone create topics"
+            "check that the port is a plaintext one, and that anyone may create topics"
         ) from error
 
 

@@ -1,6 +1,9 @@
 """Numbers, formulas and aligned columns as people read them on a terminal."""
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,9 +32,26 @@ class Column:
         return max(len(self.title), *(len(cell) for cell in self.cells), 0)
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """Print all that is printed within; a reader who has seen enough and left is no fault."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would complain when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `printing`, instead of ending the program."""
+        raise BrokenPipeError
+
+
 def output_console() -> Console:
     """Return standard output; a pipe holds lines of any length."""
-    console = Console()
+    console = _Output()
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     return console
@@ -48,7 +68,8 @@ def aligned(columns: Sequence[Column], width: int) -> Table:
     for column in kept:
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
     for row in zip(*(column.cells for column in kept), strict=True):
-        table.add_row(*row)
+        # As Text: a cell is never markup.
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import typer
@@ -11,7 +12,7 @@ from rich.live import Live
 from daemon.demo_rows import has_estimates
 from daemon.demo_session import Demo, DemoOptions, DemoState
 from daemon.demo_view import PlainView, header, live, report
-from daemon.layout import output_console
+from daemon.layout import output_console, printing
 
 
 def demo(
@@ -36,21 +37,30 @@ def demo(
 ) -> None:
     """Show klaxond at work: a broker, two streams of traffic, the real daemon, and a live table. Leaves nothing."""
     options = DemoOptions(seconds, bootstrap_servers, listen_address)
-    messages = Console(stderr=True, soft_wrap=True, highlight=False)
+    messages = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     messages.print("Starting a broker, the traffic and klaxond: estimates come within 20 s. Ctrl-C ends everything.")
-    if output == "json":
-        state = Demo(options, say=messages.print, show=lambda _: None).run()
-        made = report(state.rows, live_after_s=state.live_after_s, seconds=state.seconds)
-        json.dump(made, sys.stdout, indent=2, allow_nan=False)
-        sys.stdout.write("\n")
-        return
+    with printing():
+        if output == "json":
+            _print_json(Demo(options, say=messages.print, show=lambda _: None).run())
+        else:
+            _show_table(options, messages.print)
+
+
+def _print_json(state: DemoState) -> None:
+    made = report(state.rows, live_after_s=state.live_after_s, seconds=state.seconds)
+    json.dump(made, sys.stdout, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _show_table(options: DemoOptions, say: Callable[[str], None]) -> None:
+    """Redraw one table on a terminal; where the cursor can't move, or must not, print one now and then."""
     console = output_console()
     if console.is_terminal and not console.is_dumb_terminal and not console.no_color:
         with Live(console=console, auto_refresh=False) as screen:
-            Demo(options, say=messages.print, show=lambda state: _refresh(screen, console, state)).run()
+            Demo(options, say=say, show=lambda state: _refresh(screen, console, state)).run()
     else:
         view = PlainView(console)
-        view.end(Demo(options, say=messages.print, show=view.show).run())
+        view.end(Demo(options, say=say, show=view.show).run())
 
 
 def _refresh(screen: Live, console: Console, state: DemoState) -> None:

@@ -18,7 +18,7 @@ from daemon.codec import compile_decoder
 from daemon.commands.options import settings_from
 from daemon.errors import UsageError
 from daemon.files import read_batches
-from daemon.layout import output_console
+from daemon.layout import output_console, printing
 from daemon.presets import PRESETS
 from daemon.replaying import Replay, replay_whole, replay_windows
 from daemon.streams import Stream
@@ -60,12 +60,13 @@ def replay(
         timeless = replace(format_of(settings, written), require_time=False)
         stream = replace(stream, decoder=compile_decoder(timeless))
     made = _replayed(source, settings, written, stream, whole=window is not None)
-    if output == "json":
-        write_json(made, sys.stdout)
-    elif output == "csv":
-        write_csv(made, sys.stdout)
-    else:
-        write_table(made, output_console())
+    with printing():
+        if output == "json":
+            write_json(made, sys.stdout)
+        elif output == "csv":
+            write_csv(made, sys.stdout)
+        else:
+            write_table(made, output_console())
 
 
 def _settings(preset: Preset | None, config_file: Path | None) -> Settings:

@@ -1,5 +1,6 @@
 """The producer outlives a refused record, and makes and removes topics."""
 
+import socket
 import time
 
 import pytest
@@ -72,7 +73,14 @@ def test_records_arrive_with_their_times(embedded_broker):
     assert producer.refused == 0
 
 
-def test_brokers_that_are_not_there_are_named_with_what_to_check(monkeypatch):
-    monkeypatch.setattr(kafka_producer, "_QUESTION_MS", 500)
-    with pytest.raises(OperatingError, match=r"127\.0\.0\.1:1 .*plaintext"):
+def test_brokers_that_are_not_there_are_named_with_what_to_check():
+    with pytest.raises(OperatingError, match=r"127\.0\.0\.1:1 refuses connections"):
         create_topics("127.0.0.1:1", {"t": 1})
+
+
+def test_a_port_that_speaks_no_kafka_is_named_with_what_to_check(monkeypatch):
+    monkeypatch.setattr(kafka_producer, "_QUESTION_MS", 500)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(OperatingError, match=rf"{address} did not make the topics t .*plaintext"):
+            create_topics(address, {"t": 1})

@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import math
+import os
+import pty
 import random
 import subprocess
 import sys
@@ -266,7 +268,58 @@ def test_every_reject_is_counted_by_its_reason(replayed, tmp_path, arguments):
     assert {series["messages"] for series in found["series"]} == {2}
 
 
+def test_a_delay_that_records_have_on_their_way_moves_no_window_of_a_file(replayed, windows_file, tmp_path):
+    path, config, _ = windows_file
+    delayed = tmp_path / "delayed.yaml"
+    delayed.write_text(config.read_text().replace("{topic: pairs", "{topic: pairs, expected_delay: 20m"))
+    found, plain = (replayed("--input", path, "--config.file", each)["series"] for each in (delayed, config))
+    for one, other in zip(found, plain, strict=True):
+        assert (one["messages"], one["reverse"]["fixed"]) == (other["messages"], other["reverse"]["fixed"])
+
+
+def test_series_beyond_the_cap_are_counted_together_and_it_is_said(klaxond, replayed, windows_file, tmp_path):
+    path, config, messages = windows_file
+    capped = tmp_path / "capped.yaml"
+    capped.write_text(config.read_text() + "max_series_per_partition: 1\n")
+    series = replayed("--input", path, "--config.file", capped)["series"]
+    assert "__other__" in {each["labels"]["model"] for each in series}
+    others = sum(message.key[0] != messages[0].key[0] for message in messages)
+    _, out, _ = klaxond("replay", "--input", path, "--config.file", capped)
+    assert f"More than 1 series: {others} messages are counted as __other__." in out
+
+
+def test_records_that_are_not_meant_are_said_and_not_rejected(klaxond, replayed, windows_file, tmp_path):
+    path, config, messages = windows_file
+    chosen = tmp_path / "chosen.yaml"
+    chosen.write_text(config.read_text().replace("{topic: pairs", "{topic: pairs, where: {model: ranker}"))
+    found = replayed("--input", path, "--config.file", chosen)
+    assert ({each["labels"]["model"] for each in found["series"]}, found["rejected"]) == ({"ranker"}, {})
+    ignored = sum(message.key[0] != "ranker" for message in messages)
+    _, out, _ = klaxond("replay", "--input", path, "--config.file", chosen)
+    assert f"Not selected by `where`: {ignored} records." in out
+
+
 # Outputs for people and for spreadsheets
+
+
+def test_a_terminal_sees_how_far_the_reading_is():
+    """A pipe does not: the standard error of the run in a pipe above is empty."""
+    outer, inner = pty.openpty()
+    ran = subprocess.run(
+        [sys.executable, "-m", "daemon", *WHOLE_LOG],
+        check=False,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=inner,
+        timeout=60,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(inner)
+    said = os.read(outer, 100_000).decode()
+    os.close(outer)
+    assert ran.returncode == 0
+    assert "reading" in said
+    assert "/" + "260.2 kB" in said
 
 
 def test_csv_has_one_row_per_series_window_direction_and_estimator(klaxond, replayed, windows_file):
