@@ -129,7 +129,9 @@ def test_naive_survives_one_huge_ratio(oracle, huge):
         naive, bounded = estimates.reverse.naive, np.minimum(u, U_MAX)
         assert naive.value[0] == pytest.approx(-bounded.mean(), rel=1e-12)
         assert naive.standard_error[0] == pytest.approx(bounded.std(ddof=1) / math.sqrt(200), rel=1e-9)
-        assert abs(estimates.reverse.fitted.value[0]) < huge
+        assert estimates.reverse.fitted.value[0] == pytest.approx(naive.value[0], abs=0.3)
+        if huge > 40:  # what is left of the other side's fit is rounding: it is not shown
+            assert estimates.forward.fitted.value[0] == estimates.forward.fixed.value[0]
         assert estimates.total.count_of("clamped")[0] == (huge > U_MAX)
 
 

@@ -95,6 +95,16 @@ def test_the_same_model_twice_is_zero_with_no_error_and_no_zscore(oracle):
     assert estimates.effective_sample_ratio[0] == 1
 
 
+def test_messages_that_are_all_alike_have_no_error_and_no_zscore(oracle):
+    u = np.tile([0.3, -0.1, 0.2], 40)
+    estimates = oracle.estimate_of(u, lengths=[3] * 40, weight=np.tile([0.7, 0.1, 0.3], 40), panes=10)
+    for direction in DIRECTIONS:
+        for estimator in ESTIMATORS:
+            assert estimates.of(direction).of(estimator).standard_error[0] == 0
+    assert math.isnan(estimates.ratio_zscore[0])
+    assert math.isnan(estimates.comparable[0])
+
+
 def test_one_pair_a_message_gives_the_textbook_standard_error(oracle):
     u = np.random.default_rng(3).normal(-0.02, 0.2, 500)
     estimates = oracle.estimate_of(u)

@@ -55,6 +55,7 @@ CASES = [
     (-1.0, -100.0, 1.0, Rules(sentinel_below=-100.0), "sentinel"),
     (NULL_LOG_PROB, -1.0, 1.0, Rules(), "sentinel"),
     (-1.0, NULL_LOG_PROB, 1.0, Rules(sentinel_below=-1e300), "sentinel"),
+    (-1e70, -1.0, 1.0, Rules(sentinel_below=-1e300), "sentinel"),
     (NULL_LOG_PROB, NAN, 1.0, Rules(), "sentinel"),
     (NULL_LOG_PROB, -INF, 1.0, Rules(), "sentinel"),
     # In base 2 the sentinel is told in the log's own unit, the tolerance in nats.
