@@ -131,6 +131,18 @@ def test_the_replay_that_the_readme_shows_is_what_it_prints():
     assert done.stdout.split() == shown.split()
 
 
+@pytest.mark.parametrize("document", ["README.md", "DESIGN.md"])
+def test_the_event_that_a_document_shows_is_read(document):
+    event = re.search(r'^    (\{"model".*?\})$', text_of(document), re.MULTILINE | re.DOTALL)[1]
+    program = Path(sys.executable).with_name("klaxond")
+    command = [program, "replay", "--input", "-", "--window", "all", "--output", "json"]
+    line = json.dumps(json.loads(event))
+    done = subprocess.run(command, input=line, capture_output=True, text=True, timeout=60, check=True)
+    found = json.loads(done.stdout)
+    assert (found["records"], found["rejected"]) == (1, {})
+    assert found["series"][0]["pairs"] == len(json.loads(event)["logp"])
+
+
 def test_the_smallest_configuration_of_the_readme_loads(tmp_path):
     path = tmp_path / "klaxon.yaml"
     path.write_text(yaml.safe_dump(yaml_blocks()["kafka"]))
