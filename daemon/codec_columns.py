@@ -6,7 +6,7 @@ is left to the exact way (daemon/codec_records.py), which gives the same columns
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,12 @@ class _OddError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """Pairs as columns: float64 [pairs] each, and pairs per record."""
+    """Pairs as columns: float64 [pairs] each, pairs per record, and whether they are scalars in their records."""
 
     p: Floats
     q: Floats
     lengths: Ints
+    scalar: bool
 
 
 def plain_columns(records: Records, plan: Plan, tally: Tally) -> Columns | None:
@@ -45,7 +46,7 @@ def plain_columns(records: Records, plan: Plan, tally: Tally) -> Columns | None:
         weight = None
         if plan.fields.with_optional(values):
             _check_sampler_and_tokens(values, plan)
-            weight = _weights(values, plan, sides.lengths)
+            weight = _weights(values, plan, sides)
             sides, weight = _masked(values, plan, sides, weight)
         keys = _keys(values, plan)
         time_us, timeless = _times(records, plan)
@@ -67,19 +68,21 @@ def _pairs(values: Sequence[Any], plan: Plan) -> _Sides:
         raise _OddError
     sides = _sides(roles["p"].column(values), roles["q"].column(values), plan)
     base = plan.fmt.nats_per_unit
-    return _Sides(logarithms(sides.p, base), logarithms(sides.q, base), sides.lengths)
+    return replace(sides, p=logarithms(sides.p, base), q=logarithms(sides.q, base))
 
 
 def _sides(p: list[Any], q: list[Any], plan: Plan) -> _Sides:
     if isinstance(p[0], float | None):
-        return _Sides(_packed(p), _packed(q), np.ones(len(p), np.int64))
+        if None in p and None in q:  # two nulls in one record may give way to its probabilities
+            raise _OddError
+        return _Sides(_packed(p), _packed(q), np.ones(len(p), np.int64), scalar=True)
     item = BINARY_ITEM.get(plan.fmt.encoding)
     lengths = _lengths(p, item)
     if not np.array_equal(lengths, _lengths(q, item)):
         raise _OddError
     if int(lengths.min()) == 0 or int(lengths.max()) > plan.fmt.max_pairs_per_record:
         raise _OddError
-    return _Sides(_joined(p, item), _joined(q, item), lengths)
+    return _Sides(_joined(p, item), _joined(q, item), lengths, scalar=False)
 
 
 def _packed(values: list[Any]) -> Floats:
@@ -139,7 +142,7 @@ def _check_sampler_and_tokens(values: Sequence[Any], plan: Plan) -> None:
         raise _OddError
 
 
-def _weights(values: Sequence[Any], plan: Plan, lengths: Ints) -> Floats | None:
+def _weights(values: Sequence[Any], plan: Plan, sides: _Sides) -> Floats | None:
     """Weights per pair; None where all are 1."""
     field = plan.fields.roles.get("weight")
     if field is None:
@@ -147,10 +150,10 @@ def _weights(values: Sequence[Any], plan: Plan, lengths: Ints) -> Floats | None:
     column = [1.0 if weight is UNSET else weight for weight in field.column(values)]
     kinds = set(map(type, column))
     if kinds == {float}:
-        weight = np.repeat(_packed(column), lengths)
+        weight = np.repeat(_packed(column), sides.lengths)
     else:
         item = BINARY_ITEM.get(plan.fmt.encoding) if kinds == {bytes} else None
-        if not np.array_equal(lengths, _lengths(column, item)):
+        if sides.scalar or not np.array_equal(sides.lengths, _lengths(column, item)):
             raise _OddError
         weight = _joined(column, item)
     return None if (weight == 1).all() else weight
@@ -162,7 +165,7 @@ def _masked(values: Sequence[Any], plan: Plan, sides: _Sides, weight: Floats | N
     if column is None:
         return sides, weight
     item = "u1" if type(column[0]) is bytes else None
-    if not np.array_equal(sides.lengths, _lengths(column, item)):
+    if sides.scalar or not np.array_equal(sides.lengths, _lengths(column, item)):
         raise _OddError
     try:
         mask = np.frombuffer(b"".join(map(bytes, column)), np.uint8)
@@ -174,7 +177,8 @@ def _masked(values: Sequence[Any], plan: Plan, sides: _Sides, weight: Floats | N
     if int(lengths.min()) == 0:
         raise _OddError
     keep = mask.view(np.bool_)
-    return _Sides(sides.p[keep], sides.q[keep], lengths), None if weight is None else weight[keep]
+    kept = _Sides(sides.p[keep], sides.q[keep], lengths, scalar=False)
+    return kept, None if weight is None else weight[keep]
 
 
 def _keys(values: Sequence[Any], plan: Plan) -> list[Key]:

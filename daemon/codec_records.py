@@ -71,6 +71,7 @@ class _Gathered:
         optional = _optional(record, plan)
         weight = _weight(optional, plan)
         mask = _mask(optional, plan)
+        _check_size(p, q, plan)
         key = _key(record, plan)
         _check_sampler(optional, plan)
         time_us, timeless = self._time(record, timestamp_ms)
@@ -155,11 +156,7 @@ def _sides(record: Any, plan: Plan) -> tuple[_Shaped, _Shaped, bool]:  # noqa: A
             raise RefusedError("schema", f"the record does not hold both sides: {_wanted(plan)}")
         roles, p, q, probabilities = both_null
     item = BINARY_ITEM.get(plan.fmt.encoding)
-    sides = _shape(p, roles[0], plan, item), _shape(q, roles[1], plan, item)
-    for role, side in zip(roles, sides, strict=True):
-        if sum(map(len, side.messages)) > plan.fmt.max_pairs_per_record:
-            raise RefusedError("size", f"more than {plan.fmt.max_pairs_per_record} values{_at(role, plan)}")
-    return *sides, probabilities
+    return _shape(p, roles[0], plan, item), _shape(q, roles[1], plan, item), probabilities
 
 
 def _wanted(plan: Plan) -> str:
@@ -197,6 +194,12 @@ def _mask(optional: dict[str, Any], plan: Plan) -> _Shaped | None:
     if not {0, 1}.issuperset(chain.from_iterable(mask.messages)):
         raise RefusedError("schema", f"a mask holds only 0, 1, true and false{_at('mask', plan)}")
     return mask
+
+
+def _check_size(p: _Shaped, q: _Shaped, plan: Plan) -> None:
+    limit = plan.fmt.max_pairs_per_record
+    if any(sum(map(len, side.messages)) > limit for side in (p, q)):
+        raise RefusedError("size", f"the record holds more than {limit} pairs")
 
 
 def _key(record: Any, plan: Plan) -> Key:  # noqa: ANN401 - a compiled record

@@ -1,5 +1,6 @@
 """Event times in all their forms to integer microseconds since the epoch, each exactly as if it stood alone."""
 
+import contextlib
 import re
 import struct
 from collections.abc import Sequence
@@ -51,15 +52,14 @@ def event_times_us(values: Sequence[Any], unit: TimeUnit) -> Ints | None:
     """Microseconds of many times, the same as of each alone; None where any of them is none."""
     kinds = set(map(type, values))
     times = None
-    try:
-        if kinds == {float}:
-            times = _float_times(np.frombuffer(struct.pack(f"{len(values)}d", *values)), unit)
-        elif kinds == {int}:
+    if kinds == {float}:
+        times = _float_times(np.frombuffer(struct.pack(f"{len(values)}d", *values)), unit)
+    elif kinds == {int}:
+        with contextlib.suppress(struct.error):  # beyond 64 bits
             times = _int_times(np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64), unit)
-        if times is None and kinds <= {float, int, str}:
+    if times is None and kinds <= {float, int, str}:
+        with contextlib.suppress(ValueError):
             times = np.fromiter((event_time_us(value, unit) for value in values), np.int64, len(values))
-    except (ValueError, struct.error):  # struct.error: beyond 64 bits
-        return None
     return times
 
 

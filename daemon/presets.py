@@ -31,7 +31,7 @@ class Preset:
 _CANONICAL: Final = Preset(
     name="canonical",
     description="one record per message: logp and logq (or p and q), scalars or arrays; ts, weight, mask, labels",
-    format=Format(label_names=("model", "version")),
+    format=Format(),
     resolution="float32",
 )
 
