@@ -193,7 +193,7 @@ def _owner(census: _Census, key: Key, oldest_us: int) -> Key:
     else:
         _forget(census, key)
     other = other_key(key)
-    if key == other or len(census.last_us) - (other in census.last_us) < census.max_series:
+    if len(census.last_us) - (other in census.last_us) < census.max_series:
         return key
     return other
 

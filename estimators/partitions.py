@@ -199,18 +199,12 @@ def _fill_rings(state: PartitionState, spec: StreamSpec, accepted: _Accepted, ad
     pane, series = rows.cell // width + oldest, rows.cell % width
     touched, totals = group(series, rows.moments)
 
-    live = admission.slots[series] >= 0
-    if not live.all():  # a series that is gone again left nothing that any ring still holds
-        pane, series, held = pane[live], series[live], rows.moments[live]
-    else:
-        held = rows.moments
+    # A series that is gone again has slot -1: no ring still holds its panes (`PANES_PER_WINDOW_MIN`), `add` drops them.
     for ring, geometry in zip(state.rings, spec.rings, strict=True):
         if ring.capacity < state.series.capacity:
             resize(ring, np.arange(ring.capacity), state.series.capacity)
-        if not len(pane):
-            continue
         coarse = pane // geometry.multiple
-        cells, moments = group((coarse - coarse[0]) * width + series, held)
+        cells, moments = group((coarse - coarse[0]) * width + series, rows.moments)
         add(ring, cells // width + coarse[0], admission.slots[cells % width], moments)
 
     last_event_us = np.full(width, START_OF_TIME_US)

@@ -8,7 +8,8 @@ import numpy as np
 from estimators.pairs import Ints
 from estimators.validation import Rules
 
-#: Below this many panes a shorter ring could outlive a longer one (`RingSpec`), and a window has no useful border.
+#: With it a pane that the longest ring has dropped is gone from every shorter one: (R - 1) x longest pane >= r x pane
+#: for rings of R and r panes, since the longest window is at least twice the shorter, or as long.
 PANES_PER_WINDOW_MIN: Final = 3
 _TIMES_MAX: Final = 2**62
 

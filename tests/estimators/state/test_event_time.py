@@ -55,6 +55,12 @@ def test_a_record_is_judged_by_the_clock_after_itself_not_by_that_of_its_batch(b
     assert set(brute.state_of(spec, leap_then_early)[1][0].rejected) == {"late"}
 
 
+def test_a_record_that_is_both_future_and_late_counts_as_future(brute):
+    spec = brute.spec_of(max_skew_us=20)
+    _, (answer,) = brute.state_of(spec, [brute.plain(0, 10**6), brute.plain(1, 30, append_us=0)])
+    assert set(answer.rejected) == {"future"}
+
+
 def test_pairs_of_late_and_future_records_are_not_looked_at(brute):
     spec = brute.spec_of()
     bad = ((("a",), (brute.BAD_PAIRS["nan"],)),)

@@ -112,6 +112,18 @@ def test_a_flood_of_short_lived_series_takes_no_more_memory_than_the_live_ones(b
     assert sum(answer.overflow for answer in answers) == 0
 
 
+def test_slots_are_reused_while_series_come_and_go(brute):
+    spec = brute.spec_of((1, 6), length_us=100, cap=100)
+    #   one series each 25 us; the longest ring holds 4 + 2 + 1 panes of 150 us: at most 42 + 6 of them are live
+    log = [brute.plain(n, 25 * n, (f"s{n}",)) for n in range(2000)]
+    state, _ = brute.state_of(spec, log, range(0, 2000, 7))
+    assert 30 <= len(state.series.slots) <= 48
+    assert len(state.series.keys) <= 48 + 7
+    assert state.series.quietest_us() == min(
+        int(state.series.last_us[slot]) for slot in state.series.slots.values()
+    )  # an expired series no longer counts as quiet: columns are admitted at once again
+
+
 def test_room_is_given_back_when_most_series_have_expired(brute):
     spec = brute.spec_of((1, 6), length_us=100, cap=1000)
     state, _ = brute.state_of(spec, [brute.plain(n, n // 10, (f"s{n}",)) for n in range(1000)])

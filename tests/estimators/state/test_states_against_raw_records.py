@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from estimators.partitions import begin, new_state
 from estimators.retained import retained_panes
 
-seeded = settings(max_examples=150, deadline=None, derandomize=True)
+seeded = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 @seeded

@@ -11,7 +11,7 @@ from estimators.evaluation import estimate
 from estimators.partitions import begin, new_state
 from estimators.windows import evaluate
 
-seeded = settings(max_examples=120, deadline=None, derandomize=True)
+seeded = settings(max_examples=70, deadline=None, derandomize=True)
 COLUMNS = ("value", "standard_error", "lower", "upper")
 OF_WINDOW = ("blocks", "ratio_mean", "support_gap", "comparable", "infinite", "effective_sample_ratio")
 
