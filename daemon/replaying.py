@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -97,8 +97,8 @@ class _Tally:
 def replay_windows(stream: Stream, batches: Iterable[Batch]) -> Replay:
     """Absorb the records in the order of the input and evaluate the stream's windows at its largest event time.
 
-    A file has no append times, so each event is taken to be appended when it happened: an event is late by the file's
-    own clock only. Raises UsageError where no record has a time.
+    A file has no append times, so its decoder takes each event to be appended when it happened: an event is late by
+    the file's own clock only. Raises UsageError where no record has a time.
     """
     state, tally, overflow, last_us = new_state(stream.spec, _PARTITION), _Tally(), 0, None
     begin(state, stream.spec, None)
@@ -107,10 +107,9 @@ def replay_windows(stream: Stream, batches: Iterable[Batch]) -> Replay:
         tally.add(batch, decoded)
         if decoded.pairs is None:
             continue
-        pairs = replace(decoded.pairs, append_time_us=decoded.pairs.event_time_us)
-        newest = int(pairs.event_time_us.max())
-        last_us = newest if last_us is None else max(last_us, newest)
-        absorbed = absorb(state, stream.spec, pairs)
+        newest_us = int(decoded.pairs.event_time_us.max())
+        last_us = newest_us if last_us is None else max(last_us, newest_us)
+        absorbed = absorb(state, stream.spec, decoded.pairs)
         tally.rejected.update({reason: reject.count for reason, reject in absorbed.rejected.items()})
         tally.rejected.update(absorbed.pairs_rejected)
         overflow += absorbed.overflow

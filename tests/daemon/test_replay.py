@@ -228,6 +228,18 @@ def test_sliding_windows_end_at_the_largest_event_time_and_equal_a_recomputation
     assert len(counts) == 6, "the windows must differ, else the comparison proves little"
 
 
+def test_windows_end_at_the_largest_event_time_wherever_in_the_file_it_is(replayed, windows_file, tmp_path):
+    _, config, _ = windows_file
+    lines = [json.dumps(record) + "\n" for record in traffic(minutes=60)[0]]
+    newest_last, newest_first = tmp_path / "last.jsonl", tmp_path / "first.jsonl"
+    newest_last.write_text("".join(lines))
+    newest_first.write_text("".join(reversed(lines)))
+    found, expected = (replayed("--input", path, "--config.file", config) for path in (newest_first, newest_last))
+    assert found["rejected"] == {}
+    for one, other in zip(found["series"], expected["series"], strict=True):
+        assert (one["labels"], one["window"], one["messages"]) == (other["labels"], other["window"], other["messages"])
+
+
 def test_without_configuration_the_windows_are_the_defaults_and_the_labels_model_and_version(replayed, windows_file):
     path, _, messages = windows_file
     found = replayed("--input", path)
