@@ -1,9 +1,12 @@
 """What a user sees: values queried back through PromQL equal a recomputation of exactly that window."""
 
 import math
+import re
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.recomputation import window
 from tests.e2e.test_exactness import PARTITIONS, WINDOWS, caught_up, produce, settings
@@ -46,6 +49,7 @@ def test_promql_gives_the_recomputed_values_of_exactly_its_window(
             assert query("klaxon_window_messages", **series) == truth["messages"]
             assert close(query("klaxon_ratio_mean", **series), truth["ratio_mean"])
     _assert_counters_hold_the_whole_log(server, at, traffic)
+    _assert_the_readme_s_alert_fires_above_its_threshold_only(server, at)
     assert promtool_check_metrics(daemon.get("/metrics")[1]) == []
 
 
@@ -57,3 +61,17 @@ def _assert_counters_hold_the_whole_log(server, at, traffic):
     assert close(ratio.value, fixed / weight)
     (records,) = server.query("sum(klaxon_records_consumed_total)", at)
     assert records.value == len(traffic.messages)
+
+
+def _assert_the_readme_s_alert_fires_above_its_threshold_only(server, at):
+    """Take the rule from the page, with this test's windows in the place of 1h and 5m."""
+    page = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL)
+    drift, _ = yaml.safe_load(block)["groups"][0]["rules"]
+    expression = drift["expr"].replace('window="5m"', 'window="1m"').replace('window="1h"', 'window="5m"')
+    assert expression.count("> 0.01") == 2
+    low = server.query(expression.replace("> 0.01", "> 1e-9"), at)
+    assert {(found.labels["model"], found.labels["direction"]) for found in low} == {
+        (model, direction) for model in ("ranker", "reader") for direction in ("reverse", "forward")
+    }
+    assert server.query(expression.replace("> 0.01", "> 10"), at) == []
