@@ -8,7 +8,7 @@ from estimators.admission import Key
 from estimators.moments import Moments
 from estimators.pairs import Ints
 from estimators.partitions import PartitionState
-from estimators.rings import take
+from estimators.rings import merge_into
 from estimators.spec import StreamSpec
 
 
@@ -35,7 +35,10 @@ def retained_panes(state: PartitionState, spec: StreamSpec, window: int) -> Reta
     ring, held = spec.rings[window], state.rings[window]
     keys = tuple(sorted(state.series.slots))
     slots = np.array([state.series.slots[key] for key in keys], np.int64)
-    newest = held.newest
-    panes = np.empty(0, np.int64) if newest is None else np.arange(newest - ring.size + 1, newest + 1)
-    moments = Moments.zero(0, len(keys)) if newest is None else take(held, slots, int(panes[0]), newest)
+    if held.newest is None:
+        panes = np.empty(0, np.int64)
+        return RetainedPanes(panes, panes, keys, Moments.zero(0, len(keys)))
+    panes = np.arange(held.newest - ring.size + 1, held.newest + 1)
+    moments = Moments.zero(ring.size, len(keys))
+    merge_into(moments, int(panes[0]), np.arange(len(keys)), held, slots)
     return RetainedPanes(panes, ring.starts_us(panes), keys, moments)

@@ -77,17 +77,23 @@ def add(ring: Ring, pane: Ints, slot: Ints, moments: Moments) -> None:
     ring.moments.max_u[row, slot] = np.maximum(ring.moments.max_u[row, slot], moments.max_u)
 
 
-def take(ring: Ring, slots: Ints, oldest: int, newest: int) -> Moments:
-    """Copy panes oldest..newest of the given slots, Moments [panes, slots]; zero where a pane is not held."""
+def merge_into(merged: Moments, oldest: int, series: Ints, ring: Ring, slots: Ints) -> None:
+    """Merge what the ring holds of some slots into panes oldest.. of `merged`, Moments [panes, series], in place.
+
+    Parameters
+    ----------
+    oldest : pane of the first row of `merged`
+    series, slots : int64 [slots], distinct; slots[i] is merged into column series[i]
+    """
     if ring.newest is None:
-        return Moments.zero(newest - oldest + 1, len(slots))
-    panes = np.arange(oldest, newest + 1)
-    held = (panes > ring.newest - ring.size) & (panes <= ring.newest)
-    taken = ring.moments[np.ix_(panes % ring.size, slots)]
-    taken.sums[~held] = 0.0
-    taken.counts[~held] = 0
-    taken.max_u[~held] = -np.inf
-    return taken
+        return
+    first = max(oldest, ring.newest - ring.size + 1)
+    last = min(oldest + merged.shape[0] - 1, ring.newest)
+    for pane in range(first, last + 1):  # a pane fits the cache: a sixth of the time of all at once
+        row, held = pane - oldest, pane % ring.size
+        merged.sums[row, series] += ring.moments.sums[held, slots]
+        merged.counts[row, series] += ring.moments.counts[held, slots]
+        merged.max_u[row, series] = np.maximum(merged.max_u[row, series], ring.moments.max_u[held, slots])
 
 
 def resize(ring: Ring, slots: Ints, capacity: int) -> None:

@@ -11,7 +11,7 @@ from estimators.evaluation import estimate
 from estimators.moments import Moments
 from estimators.pairs import Ints
 from estimators.partitions import PartitionState
-from estimators.rings import take
+from estimators.rings import merge_into
 from estimators.spec import RingSpec, StreamSpec
 
 _US_PER_S = 1_000_000
@@ -133,8 +133,5 @@ def _merged_panes(
         if not held:
             continue
         series, slots = np.array(held, np.int64).T
-        part = take(state.rings[index], slots, oldest, newest)
-        merged.sums[:, series] += part.sums
-        merged.counts[:, series] += part.counts
-        merged.max_u[:, series] = np.maximum(merged.max_u[:, series], part.max_u)
+        merge_into(merged, oldest, series, state.rings[index], slots)
     return merged
