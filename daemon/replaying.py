@@ -119,6 +119,8 @@ def replay_windows(stream: Stream, batches: Iterable[Batch]) -> Replay:
             "windows to slide over; add --window all for one window over the whole input"
         )
     notes = tally.notes()
+    if tally.without_time:
+        notes.append(f"Without a time: {tally.without_time} records; --window all reads them too.")
     if overflow:
         notes.append(f"More than {stream.spec.max_series} series: {overflow} messages are counted as __other__.")
     series = () if last_us is None else _windows(stream, state, last_us)

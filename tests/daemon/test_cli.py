@@ -12,31 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.__main__ import main
-
 ROOT = Path(__file__).parents[2]
 SMALLEST = (
     "kafka: {bootstrap_servers: ['127.0.0.1:9092'], group_id: klaxond}\n"
     "streams: [{topic: pairs, format: json, series_labels: [model, version]}]\n"
 )
-
-
-@pytest.fixture
-def klaxond(monkeypatch, capsys):
-    """Run the command in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["klaxond", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as ended:
-            status = ended.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

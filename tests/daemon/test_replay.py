@@ -5,9 +5,6 @@ import gzip
 import io
 import json
 import math
-import os
-import pty
-import random
 import subprocess
 import sys
 from fractions import Fraction
@@ -15,44 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.__main__ import main
-from tests.e2e.recomputation import Message, Ring, adaptive, closed_form, window
+from tests.e2e.recomputation import Ring, adaptive, closed_form, window
 
 ROOT = Path(__file__).parents[2]
 LOG = ROOT / "daemon" / "data" / "open_bandit_bts.csv.gz"
 WHOLE_LOG = ("replay", "--input", str(LOG), "--preset", "open-bandit", "--window", "all")
 MINUTE_US = 60_000_000
-
-
-@pytest.fixture
-def klaxond(monkeypatch, capsys):
-    """Run the command in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments, stdin=None):
-        monkeypatch.setattr(sys, "argv", ["klaxond", *map(str, arguments)])
-        if stdin is not None:
-            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        try:
-            main()
-            status = 0
-        except SystemExit as ended:
-            status = ended.code or 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
-@pytest.fixture
-def replayed(klaxond):
-    """The JSON of a replay that went well."""
-
-    def run(*arguments, stdin=None):
-        status, out, err = klaxond("replay", *arguments, "--output", "json", stdin=stdin)
-        assert status == 0, err
-        return json.loads(out)
-
-    return run
 
 
 def blocks_of(messages):
@@ -173,38 +138,6 @@ def test_every_way_to_hand_over_a_file_gives_the_same(replayed, tmp_path, name):
 # Sliding windows
 
 
-def traffic(count=3000, minutes=120):
-    """Canonical records of two models over two hours, out of order by up to 40 s, and the same as messages."""
-    draw = random.Random(3)
-    records, messages = [], []
-    for offset in range(count):
-        event_us = 1_700_000_000_000_000 + minutes * MINUTE_US * offset // count - draw.randrange(40_000_000)
-        model = draw.choice(("ranker", "reader"))
-        pairs = []
-        for _ in range(draw.choice((1, 1, 4))):
-            log_q = -draw.expovariate(0.5) - 0.01
-            pairs.append((min(-1e-6, log_q + draw.gauss(-0.02, 0.2)), log_q))
-        record = {"model": model, "version": "1", "ts": event_us}
-        records.append(record | {"logp": [p for p, _ in pairs], "logq": [q for _, q in pairs]})
-        messages.append(Message(0, offset, (model, "1"), event_us, tuple((p - q, 1.0) for p, q in pairs)))
-    return records, messages
-
-
-@pytest.fixture(scope="module")
-def windows_file(tmp_path_factory):
-    """A file of traffic with its messages, and a configuration of three windows."""
-    folder = tmp_path_factory.mktemp("replay")
-    records, messages = traffic()
-    path, config = folder / "traffic.jsonl", folder / "klaxond.yaml"
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    config.write_text(
-        "kafka: {bootstrap_servers: ['127.0.0.1:9092'], group_id: klaxond}\n"
-        "streams: [{topic: pairs, series_labels: [model, version]}]\n"
-        "windows: [10m, 30m, 1h]\n"
-    )
-    return path, config, messages
-
-
 def test_sliding_windows_end_at_the_largest_event_time_and_equal_a_recomputation(replayed, windows_file):
     path, config, messages = windows_file
     found = replayed("--input", path, "--config.file", config)
@@ -228,7 +161,7 @@ def test_sliding_windows_end_at_the_largest_event_time_and_equal_a_recomputation
     assert len(counts) == 6, "the windows must differ, else the comparison proves little"
 
 
-def test_windows_end_at_the_largest_event_time_wherever_in_the_file_it_is(replayed, windows_file, tmp_path):
+def test_windows_end_at_the_largest_event_time_wherever_in_the_file_it_is(replayed, windows_file, traffic, tmp_path):
     _, config, _ = windows_file
     lines = [json.dumps(record) + "\n" for record in traffic(minutes=60)[0]]
     newest_last, newest_first = tmp_path / "last.jsonl", tmp_path / "first.jsonl"
@@ -309,153 +242,3 @@ def test_records_that_are_not_meant_are_said_and_not_rejected(klaxond, replayed,
     ignored = sum(message.key[0] != "ranker" for message in messages)
     _, out, _ = klaxond("replay", "--input", path, "--config.file", chosen)
     assert f"Not selected by `where`: {ignored} records." in out
-
-
-# Outputs for people and for spreadsheets
-
-
-def test_a_terminal_sees_how_far_the_reading_is():
-    """A pipe does not: the standard error of the run in a pipe above is empty."""
-    outer, inner = pty.openpty()
-    ran = subprocess.run(
-        [sys.executable, "-m", "daemon", *WHOLE_LOG],
-        check=False,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=inner,
-        timeout=60,
-        env={**os.environ, "TERM": "xterm"},
-    )
-    os.close(inner)
-    said = os.read(outer, 100_000).decode()
-    os.close(outer)
-    assert ran.returncode == 0
-    assert "reading" in said
-    assert "/" + "260.2 kB" in said
-
-
-def test_csv_has_one_row_per_series_window_direction_and_estimator(klaxond, replayed, windows_file):
-    path, config, _ = windows_file
-    status, out, _ = klaxond("replay", "--input", path, "--config.file", config, "--output", "csv")
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert (status, len(rows)) == (0, 6 * 2 * 4)
-    numbers = {
-        (each["labels"]["model"], each["window"]): each
-        for each in replayed("--input", path, "--config.file", config)["series"]
-    }
-    for row in rows:
-        truth = numbers[row["model"], row["window"]]
-        for name in ("value", "standard_error", "lower", "upper"):
-            assert float(row[name]) == truth[row["direction"]][row["estimator"]][name]
-        assert int(row["messages"]) == truth["messages"]
-        assert row["comparable"] == {True: "true", False: "false", None: ""}[truth["comparable"]]
-
-
-def test_the_table_ends_with_how_far_apart_how_sure_and_comparable_or_not(klaxond):
-    status, out, err = klaxond(*WHOLE_LOG, "--output", "table")
-    assert (status, err) == (0, "")
-    table, words = out.strip().split("\n\n")
-    assert table.count("KL(q||p)") == 2
-    assert table.count("KL(p||q)") == 2
-    for figure in ("1.411", "1.210", "1.0111"[:5], "unclear"):
-        assert figure in table
-    for part in ("campaign all", "1.411 nats", "95 %", "cannot be told", "1.011"):
-        assert part in words
-
-
-def test_pairs_that_fail_the_self_check_are_named_and_naive_is_to_be_read_first(klaxond, replayed, tmp_path):
-    """A sampler cut to two outcomes: the other side's mass on them is 0.6, not 1, and that is the ratio mean."""
-    draw = random.Random(1)
-    path = tmp_path / "truncated.jsonl"
-    p, q = (0.2, 0.4), (0.45, 0.55)
-    drawn = draw.choices((0, 1), q, k=3000)
-    lines = [{"model": "m", "version": "1", "p": p[x], "q": q[x]} for x in drawn]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    series = replayed("--input", path, "--window", "all")["series"][0]
-    assert series["comparable"] is False
-    naive, fixed = series["reverse"]["naive"], series["reverse"]["fixed"]
-    truth = sum(b * math.log(b / a) for a, b in zip(p, q, strict=True))
-    assert abs(naive["value"] - truth) < 4 * naive["standard_error"]
-    assert series["ratio_mean"] == pytest.approx(0.6, abs=0.01)
-    assert fixed["value"] == pytest.approx(naive["value"] - series["support_gap"], rel=1e-9)
-    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
-    assert "NO" in out
-    assert "not comparable" in out
-    assert "Read naive KL(q||p) there first" in out
-
-
-def test_an_outcome_that_the_other_side_excludes_shows_as_infinite_and_not_as_a_number(klaxond, replayed, tmp_path):
-    path = tmp_path / "zero.jsonl"
-    lines = [{"model": "m", "version": "1", "p": 0.25 if row else 0.0, "q": 0.3} for row in range(50)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    series = replayed("--input", path, "--window", "all")["series"][0]
-    assert series["infinite"] is True
-    assert series["reverse"]["naive"]["value"] is None
-    assert series["forward"]["naive"]["value"] is not None
-    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
-    assert "KL(q||p) is infinite" in out
-    assert "infinite" in out.split("\n\n")[0]
-
-
-def test_few_messages_are_shown_with_all_windows_and_said_to_mean_little(klaxond, replayed, tmp_path):
-    path = tmp_path / "few.jsonl"
-    path.write_text('{"model": "m", "version": "1", "ts": 1700000000, "logp": -1.0, "logq": -1.2}\n' * 5)
-    assert replayed("--input", path, "--window", "all")["series"][0]["reverse"]["fixed"]["value"] is not None
-    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
-    assert "Fewer than 30 messages" in out
-    sliding = replayed("--input", path)["series"]
-    assert [(each["messages"], each["reverse"]["fixed"]["value"]) for each in sliding] == [(5, None)] * 3
-
-
-# Faults are sentences
-
-
-def fault(klaxond, *arguments):
-    status, out, err = klaxond("replay", *arguments)
-    assert out == ""
-    assert "Traceback" not in err
-    return status, err
-
-
-def test_a_file_without_times_names_the_option_that_reads_it(klaxond, tmp_path):
-    path = tmp_path / "timeless.jsonl"
-    path.write_text('{"model": "m", "version": "1", "logp": -1.0, "logq": -1.2}\n' * 3)
-    status, err = fault(klaxond, "--input", path)
-    assert status == 2
-    assert "--window all" in err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "words"),
-    [
-        (("--input", "/nowhere/at/all.jsonl"), 3, "all.jsonl"),
-        (("--input", str(LOG), "--preset", "open-bandid"), 2, "open-bandit"),
-        (("--input", str(LOG), "--window", "5m"), 2, "all"),
-        (("--input", str(LOG), "--output", "xml"), 2, "json"),
-        (("--input", str(LOG), "--config.file", "/nowhere/klaxond.yaml"), 2, "klaxond.yaml"),
-    ],
-    ids=["no_file", "no_such_preset", "no_such_window", "no_such_output", "no_configuration"],
-)
-def test_a_wrong_argument_is_answered_by_what_to_write(klaxond, arguments, status, words):
-    found, err = fault(klaxond, *arguments)
-    assert found == status
-    assert words in err
-
-
-def test_of_several_streams_one_must_be_named(klaxond, replayed, windows_file, tmp_path):
-    path, config, _ = windows_file
-    two = tmp_path / "two.yaml"
-    two.write_text(config.read_text().replace("streams: [", "streams: [{topic: other, series_labels: [version]}, "))
-    status, err = fault(klaxond, "--input", path, "--config.file", two)
-    assert status == 2
-    assert "--stream" in err
-    assert "other, pairs" in err
-    named = replayed("--input", path, "--config.file", two, "--stream", "pairs")
-    assert named == replayed("--input", path, "--config.file", config)
-
-
-def test_preset_and_configuration_exclude_each_other(klaxond, windows_file):
-    path, config, _ = windows_file
-    status, err = fault(klaxond, "--input", path, "--config.file", config, "--preset", "canonical")
-    assert status == 2
-    assert "--preset" in err
