@@ -51,7 +51,7 @@ bench: $(READY) ## measure speed as ratios within one run
 golden: $(READY) ## rewrite the generated references and golden files; read the difference before a commit
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m daemon.metrics_reference
-	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py
+	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py -k golden
 
 lock: $(READY) ## resolve requirements.txt and requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer)
 	$(COMPILE) $(ARGS) --output-file requirements.txt pyproject.toml
