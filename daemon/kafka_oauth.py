@@ -64,7 +64,7 @@ class CachedTokens(AbstractTokenProvider):  # type: ignore[misc]  # the client i
         self._ca_file = ca_file
         self._token: Token | None = None
         self._expires = 0.0  # monotonic seconds
-        self._arrived = threading.Event()
+        self._tried = threading.Event()
         self._closed = threading.Event()
         if oauth.token_file is None:
             threading.Thread(target=self._refresh, name="oauth-tokens", daemon=True).start()
@@ -73,7 +73,7 @@ class CachedTokens(AbstractTokenProvider):  # type: ignore[misc]  # the client i
         """Return a token that is still good. Raises TokenError, which ends this one try to connect."""
         if self._oauth.token_file is not None:
             return self._from_file(self._oauth.token_file)
-        self._arrived.wait(_FIRST_TOKEN_SECONDS)
+        self._tried.wait(_FIRST_TOKEN_SECONDS)
         token = self._token
         if token is None or time.monotonic() >= self._expires:
             raise TokenError(self.problem or "the token endpoint has not answered yet")
@@ -106,8 +106,8 @@ class CachedTokens(AbstractTokenProvider):  # type: ignore[misc]  # the client i
             else:
                 self.problem = ""
                 self._token, self._expires = token, asked + token.lifetime_s
-                self._arrived.set()
                 wait = max(1.0, _REFRESH_SHARE * token.lifetime_s)
+            self._tried.set()
 
 
 def fetch_token(oauth: OAuth, ca_file: str | None = None) -> Token:

@@ -12,6 +12,8 @@ from typing import Final
 from daemon.kafka_security import Security, ssl_context
 
 PROBE_SECONDS: Final = 2.0
+_OBJECTION_SECONDS: Final = 0.3
+_SERVERS: Final = "check kafka.bootstrap_servers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,11 @@ def probe(address: str, security: Security, timeout_s: float = PROBE_SECONDS) ->
         return Probe(address, reachable=False, reason=f"{address}: no such name ({error}); {_SERVERS}")
     reason = ""
     for *_, target in addresses:
-        reason = _connect(address, host, target[:2], security, timeout_s)
-        if not reason:
+        try:
+            _connect(host, target[:2], security, timeout_s)
+        except OSError as error:
+            reason = f"{address}: {_in_words(error, timeout_s)}"
+        else:
             return Probe(address, reachable=True)
     return Probe(address, reachable=False, reason=reason)
 
@@ -70,27 +75,42 @@ def _credentials(security: Security) -> str:
     return "kafka.sasl.username, kafka.sasl.password"
 
 
-_SERVERS: Final = "check kafka.bootstrap_servers"
+class _RefusedError(ConnectionError):
+    """The server ended the session after the handshake, for what it knows of us."""
 
 
-def _connect(address: str, host: str, target: tuple[object, ...], security: Security, timeout_s: float) -> str:
-    """Return why it did not work, empty if it did."""
+def _connect(host: str, target: tuple[object, ...], security: Security, timeout_s: float) -> None:
+    with socket.create_connection((str(target[0]), int(str(target[1]))), timeout=timeout_s) as plain:
+        if security.encrypted:
+            with ssl_context(security).wrap_socket(plain, server_hostname=host) as encrypted:
+                _await_objection(encrypted)
+
+
+def _await_objection(encrypted: ssl.SSLSocket) -> None:
+    """With TLS 1.3 a server judges our certificate after the handshake; silence means that it awaits a request."""
+    encrypted.settimeout(_OBJECTION_SECONDS)
     try:
-        with socket.create_connection((str(target[0]), int(str(target[1]))), timeout=timeout_s) as plain:
-            if security.encrypted:
-                with ssl_context(security).wrap_socket(plain, server_hostname=host):
-                    pass
-    except ConnectionRefusedError:
-        return f"{address} refuses connections: is the broker running, and {_SERVERS}"
-    except ssl.SSLCertVerificationError as error:
-        return (
-            f"{address}: TLS: the broker's certificate is not accepted ({error.verify_message}); check "
-            "kafka.ssl.ca_file, and that the certificate is for this host name and has not expired"
-        )
-    except TimeoutError:
-        return f"{address} does not answer within {timeout_s:g} s: check firewalls, and {_SERVERS}"
-    except (ssl.SSLError, ConnectionResetError) as error:
-        return f"{address}: TLS fails ({error}): check that it is a TLS port, kafka.security_protocol and kafka.ssl"
-    except OSError as error:
-        return f"{address}: {error}; {_SERVERS}"
-    return ""
+        encrypted.recv(1)
+    except ssl.SSLError as error:
+        raise _RefusedError(str(error)) from error
+    except OSError:
+        return
+
+
+def _in_words(error: OSError, timeout_s: float) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return f"refuses connections: is the broker running, and {_SERVERS}"
+        case ssl.SSLCertVerificationError():
+            return (
+                f"TLS: the broker's certificate is not accepted ({error.verify_message}); check kafka.ssl.ca_file, and "
+                "that the certificate is for this host name and has not expired"
+            )
+        case TimeoutError():
+            return f"does not answer within {timeout_s:g} s: check firewalls, and {_SERVERS}"
+        case _RefusedError():
+            return f"TLS: the broker refuses us ({error}); check kafka.ssl.cert_file and kafka.ssl.key_file"
+        case ssl.SSLError() | ConnectionResetError():
+            return f"TLS fails ({error}): check that it is a TLS port, kafka.security_protocol and kafka.ssl"
+        case _:
+            return f"{error}; {_SERVERS}"

@@ -51,6 +51,7 @@ class KafkaSource:
         self._options = options
         self._clock = clock
         self._connection = client_arguments(options.security)
+        self._tokens = self._connection.get("sasl_oauth_token_provider")
         self._outage = Outage(clock, lambda: diagnose(options.bootstrap_servers, options.security))
         self._consumer = KafkaConsumer(**member_arguments(options, self._connection))
         kafka_guards.attach(self._consumer, self._outage.progress)
@@ -81,7 +82,7 @@ class KafkaSource:
             for partition, rows in records.items()
             if rows and partition not in void and self._delivers(partition)
         )
-        self._note_idle_progress()
+        self._note_idle_progress(joined=joined)
         self._outage.after_poll(self._clock.monotonic() - started, joined=joined, failure=self._failure)
         return Polled(batches, gaps, recreated)
 
@@ -175,8 +176,8 @@ class KafkaSource:
         leaving.join(timeout_s)
         if leaving.is_alive():
             log.warning("the group was not left in time; it will notice by itself", seconds=timeout_s)
-        if "sasl_oauth_token_provider" in self._connection:
-            self._connection["sasl_oauth_token_provider"].close()
+        if self._tokens is not None:
+            self._tokens.close()
 
     def _leave(self, timeout_s: float) -> None:
         try:
@@ -192,9 +193,10 @@ class KafkaSource:
                 raise self._listener.failure from error
             self._note_failure(error)
             return {}
-        refusal = kafka_guards.refusal(self._consumer)
-        if refusal and not records:
-            self._failure = in_words(refusal, self._options)
+        if not records and not self._outage.health().reachable:
+            refusal = self._tokens.problem if self._tokens else ""
+            refusal = refusal or kafka_guards.refusal(self._consumer)
+            self._failure = in_words(refusal, self._options) if refusal else ""
         return records
 
     def _note_failure(self, error: PoisonedBatchError | KafkaError) -> None:
@@ -239,12 +241,12 @@ class KafkaSource:
     def _delivers(self, partition: TopicPartition) -> bool:
         return partition in self._consumer.assignment() and partition not in self._consumer.paused()
 
-    def _note_idle_progress(self) -> None:
+    def _note_idle_progress(self, *, joined: bool) -> None:
         """Count the group's answers as progress, while there is nothing to fetch."""
         if kafka_guards.joining(self._consumer):
             if kafka_guards.connected(self._consumer):
                 self._outage.progress()
-        elif not self._consumer.assignment() - self._consumer.paused():
+        elif joined and not self._consumer.assignment() - self._consumer.paused():
             beat = kafka_guards.last_heartbeat_answer(self._consumer)
             if beat > self._last_beat:
                 self._last_beat = beat
