@@ -76,14 +76,22 @@ def cell_rows(  # noqa: PLR0917 - columns of one table
     return _joined(blocks)
 
 
+#: Rows of the table that `_single_rows` fills: sums of its columns, of two products, of three squares, and the rest.
+_TABLE: Final = ("C", "SF", "OF", "SFC", "OFC", "CC", "SFF", "OFF", "U", "UU", "W", "WZ", "K2")
+#: Where every message is one pair of weight 1, message and pair sums coincide, and so do these.
+_SAME: Final = {"WW": "W", "W2": "W", "WC": "C", "W2C": "C", "W2CC": "CC", "SFW": "SF", "OFW": "OF", "UW": "U"}
+_ROW_OF_SUM: Final = np.array([_TABLE.index(_SAME.get(name, name)) for name in SUMS])
+
+
 def _single_rows(u: Floats, cell: Ints, offset: Ints, partition: int, scratch: Floats) -> Rows:
-    """One pair of weight 1 a message: message and pair sums coincide."""
+    """One pair of weight 1 a message; few calls on many rows at once, because a call costs as much as 2,000 pairs."""
     groups = group_cells(cell)
     start = groups.start
-    sums, counts = np.zeros((len(SUMS), start.size)), np.zeros((len(COUNTS), start.size), np.uint64)
+    table, counts = np.empty((len(_TABLE), start.size)), np.zeros((len(COUNTS), start.size), np.uint64)
     scratch = scratch[:, : u.size]
     _audit(counts, groups, offset, partition, scratch)
-    counts[COUNT["pairs"]] = counts[COUNT["messages"]]
+    messages = counts[COUNT["messages"]]
+    counts[COUNT["pairs"]] = messages
     ordered, c, kl_so, kl_os, product, _ = scratch
     u = _ordered(u, groups, ordered)
     max_u = np.maximum.reduceat(u, start)
@@ -103,33 +111,21 @@ def _single_rows(u: Floats, cell: Ints, offset: Ints, partition: int, scratch: F
     fill_values(u, largest, c, kl_so, kl_os)
     if zero_other is not None:
         c[zero_other], kl_os[zero_other] = -1.0, 1.0
-    sums[SUM["W"]] = counts[COUNT["messages"]]
-    sums[SUM["WZ"]] = counts[COUNT["zero_other"]]
-    add = np.add.reduceat
-    multiply = np.multiply
-    add(c, start, out=sums[SUM["C"]])
-    add(kl_so, start, out=sums[SUM["SF"]])
-    add(multiply(kl_so, c, out=product), start, out=sums[SUM["SFC"]])
-    add(multiply(kl_os, c, out=product), start, out=sums[SUM["OFC"]])
-    by_identity = largest <= SERIES_LIMIT and zero_other is None
-    if not by_identity:
-        add(u, start, out=sums[SUM["U"]])
-        add(kl_os, start, out=sums[SUM["OF"]])
-        add(multiply(u, u, out=product), start, out=sums[SUM["UU"]])
-    for name, column in (("CC", c), ("SFF", kl_so), ("OFF", kl_os)):
-        add(multiply(column, column, out=column), start, out=sums[SUM[name]])
-    if by_identity:
-        sums[SUM["U"]] = sums[SUM["C"]] - sums[SUM["SF"]]
-        sums[SUM["OF"]] = sums[SUM["CC"]] - sums[SUM["SFC"]] - sums[SUM["SF"]]
-        sums[SUM["UU"]] = sums[SUM["CC"]] - 2 * sums[SUM["SFC"]] + sums[SUM["SFF"]]
-    np.multiply(sums[SUM["UU"]], 0.5, out=sums[SUM["K2"]])
-    sums[_TWINS] = sums[_ORIGINALS]
-    return Rows(groups.cell, Moments(sums.T, counts.T, max_u))
-
-
-#: Columns that are equal where every message is one pair of weight 1.
-_TWINS: Final = [SUM[name] for name in ("WW", "W2", "WC", "W2C", "W2CC", "SFW", "OFW", "UW")]
-_ORIGINALS: Final = [SUM[name] for name in ("W", "W", "C", "C", "CC", "SF", "OF", "U")]
+    values = scratch[1:4]
+    np.multiply(values[1:], c, out=scratch[4:6])
+    np.add.reduceat(scratch[1:6], start, axis=1, out=table[:5])
+    np.multiply(values, values, out=values)
+    np.add.reduceat(values, start, axis=1, out=table[5:8])
+    sum_c, sum_so, _, sum_so_c, _, sum_cc, sum_so_so, _, sum_u, sum_uu, weight, weight_zero, k2 = table
+    if largest <= SERIES_LIMIT and zero_other is None:
+        np.subtract(sum_c, sum_so, out=sum_u)  # c - kl_so = u, and nothing cancels at this size
+        np.subtract(sum_cc + sum_so_so, 2 * sum_so_c, out=sum_uu)
+    else:
+        np.add.reduceat(u, start, out=sum_u)
+        np.add.reduceat(np.multiply(u, u, out=product), start, out=sum_uu)
+    np.multiply(sum_uu, 0.5, out=k2)
+    weight[:], weight_zero[:] = messages, counts[COUNT["zero_other"]]
+    return Rows(groups.cell, Moments(table.take(_ROW_OF_SUM, axis=0).T, counts.T, max_u))
 
 
 def _cluster_rows(clusters: Clusters, cell: Ints, offset: Ints, partition: int, scratch: Floats) -> Rows:
