@@ -125,6 +125,13 @@ def test_log_probabilities_win_over_probabilities():
     assert pairs_of({"logp": None, "logq": -1} | both) == [((NULL_LOG_PROB, -1, 1),)]
 
 
+def test_log_probabilities_win_also_beside_records_that_have_none():
+    both = {"p": 0.5, "q": 0.25}
+    first, second = pairs_of(both, GOOD | both)
+    assert first == ((math.log(0.5), math.log(0.25), 1),)
+    assert second == ((-0.5, -0.25, 1),)
+
+
 def test_log_probabilities_that_are_both_null_give_way_to_probabilities():
     assert pairs_of({"logp": None, "logq": None, "p": 1, "q": 1}) == [((0, 0, 1),)]
     assert pairs_of(GOOD | {"p": None, "q": None}) == [((-0.5, -0.25, 1),)]

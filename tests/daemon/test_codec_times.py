@@ -169,3 +169,10 @@ def test_columns_of_times_equal_exact_rational_arithmetic_one_by_one(values, uni
                 event_time_us(value, unit)
         else:
             assert event_time_us(value, unit) == exact
+
+
+@pytest.mark.parametrize("times", [[5, 1_700_000_000_123, 2 * 10**15], [5.0, 1.7e12, 2e15], [1_700_000_000, 10**18]])
+def test_the_unit_of_a_time_does_not_depend_on_its_neighbours(times):
+    found = [at for _, _, at, _ in messages(decode(*(GOOD | {"ts": value} for value in times)))]
+    assert found == [time_us(value) for value in times]
+    assert len({value / at for value, at in zip(times, found, strict=True)}) == len(times)
