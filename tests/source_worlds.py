@@ -10,7 +10,7 @@ from daemon.kafka_options import KafkaOptions
 from daemon.kafka_source import KafkaSource
 from daemon.memory_log import MemoryLog
 from daemon.memory_source import MemorySource
-from daemon.source import Assigned, Partition
+from daemon.source import Assigned
 
 _NUMBERS = itertools.count()
 
@@ -183,6 +183,3 @@ def resumed(world, topic, *others, at=0, **options):
     for partition in member.owned:
         assert member.source.resume_at(partition, at)
     return member
-
-
-__all__ = ["KafkaWorld", "Member", "MemoryWorld", "Partition", "resumed", "until"]
