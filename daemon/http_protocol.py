@@ -29,10 +29,10 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for the new connection and start its deadline."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            oldest = min((c for c in self.connections if isinstance(c, BoundedProtocol)), key=lambda c: c.waiting_since)
-            oldest.drop()
         self._restart_deadline()
+        others = [other for other in self.connections if isinstance(other, BoundedProtocol) and other is not self]
+        if len(others) >= MAX_CONNECTIONS:
+            min(others, key=lambda other: other.waiting_since).drop()
 
     def on_response_complete(self) -> None:
         """Give the next request of this connection a time of its own."""

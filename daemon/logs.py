@@ -4,6 +4,7 @@ Every warning and error is counted by level for `klaxon_log_messages_total`. Sec
 under telling names, known secrets wherever they stand, and assignments inside texts such as `password='...'`.
 """
 
+import json
 import logging
 import re
 import sys
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -96,7 +98,8 @@ class Redaction:
     """A processor that makes every value printable and free of secrets. `lines`: the format can show newlines."""
 
     def __init__(self, secrets: tuple[str, ...], *, lines: bool) -> None:
-        known = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret)}
+        known = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
         self._control = _CONTROL_BUT_LINES if lines else {**_CONTROL, ord("\n"): "\n"}  # logfmt escapes it itself
 
@@ -119,6 +122,12 @@ class Redaction:
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         return _ASSIGNMENT.sub(rf"\1{REDACTED}", text).translate(self._control)
+
+
+def _forms(secret: str) -> set[str]:
+    """Return the spellings in which a secret gets into texts: as it is, quoted, in JSON, in a URL."""
+    spelt = {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1]}
+    return spelt | {quote(secret, safe=""), quote_plus(secret)}
 
 
 def _renderer(log_format: Format) -> list[Processor]:

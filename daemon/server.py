@@ -31,6 +31,7 @@ from daemon.status import status_json
 
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
+_HIGHEST_PORT: Final = 65_535
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -192,19 +193,22 @@ def _uvicorn_config(application: Starlette) -> uvicorn.Config:
 def _bound(listen_address: str) -> socket.socket:
     """Return a listening socket; without a host it listens on every interface."""
     host, _, port = listen_address.rpartition(":")
-    if not port.isdecimal():
+    if not port.isdecimal() or int(port) > _HIGHEST_PORT:
         raise UsageError(f"web.listen_address: {listen_address!r} is no address; write host:port, as 127.0.0.1:9752")
     host = host.strip("[]")
     try:
         everywhere = not host and socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if ":" in host or everywhere else socket.AF_INET
-        return socket.create_server((host, int(port)), family=family, dualstack_ipv6=everywhere)
-    except (OSError, OverflowError) as error:
+        listening = socket.create_server((host, int(port)), family=family, dualstack_ipv6=everywhere)
+    except OSError as error:
         raise OperatingError(f"cannot listen on {listen_address}: {_advice(error)}") from error
+    # Accepted sockets inherit it. Without it header and body wait 40 ms for each other on a kept connection.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
-def _advice(error: Exception) -> str:
-    match getattr(error, "errno", None):
+def _advice(error: OSError) -> str:
+    match error.errno:
         case errno.EADDRINUSE:
             return "the port is taken; stop the program that has it, or choose another with --web.listen-address"
         case errno.EACCES:

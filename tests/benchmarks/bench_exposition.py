@@ -85,13 +85,13 @@ def new_renderer():
     return Renderer(lambda _: (), lambda: ProcessText(b"", b""))
 
 
-def measure(repeats=REPEATS):
+def measure(repeats=REPEATS, warm_up=WARM_UP):
     """Return seconds by way, medians over interleaved repeats, and the bytes of the text."""
     random = np.random.default_rng(7)
     keys = tuple((f"model-{index % 50}", f"v{index}", "eu-central-1") for index in range(SERIES))
     rows = Rows(("model", "version", "region"), keys, (("stream", "ranker"),))
     renderer, seconds, kept = new_renderer(), {}, {}
-    for _ in range(repeats + WARM_UP):
+    for _ in range(repeats + warm_up):
         made = families(random, rows)
         registry = CollectorRegistry()
         registry.register(Twin(made))
@@ -112,7 +112,7 @@ def measure(repeats=REPEATS):
             spent, result = timed(*ways[way])
             seconds.setdefault(way, []).append(spent)
             kept[way] = result  # as the board keeps what it shows
-    return {way: statistics.median(spent[WARM_UP:]) for way, spent in seconds.items()}, len(kept["generate_latest"])
+    return {way: statistics.median(spent[warm_up:]) for way, spent in seconds.items()}, len(kept["generate_latest"])
 
 
 def main():
