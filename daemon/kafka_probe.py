@@ -38,7 +38,7 @@ def probe(address: str, security: Security, timeout_s: float = PROBE_SECONDS) ->
         try:
             _connect(host, target[:2], security, timeout_s)
         except OSError as error:
-            reason = f"{address}: {_in_words(error, timeout_s)}"
+            reason = _in_words(address, error, timeout_s)
         else:
             return Probe(address, reachable=True)
     return Probe(address, reachable=False, reason=reason)
@@ -97,20 +97,20 @@ def _await_objection(encrypted: ssl.SSLSocket) -> None:
         return
 
 
-def _in_words(error: OSError, timeout_s: float) -> str:
+def _in_words(address: str, error: OSError, timeout_s: float) -> str:
     match error:
         case ConnectionRefusedError():
-            return f"refuses connections: is the broker running, and {_SERVERS}"
+            return f"{address} refuses connections: is the broker running, and {_SERVERS}"
         case ssl.SSLCertVerificationError():
             return (
-                f"TLS: the broker's certificate is not accepted ({error.verify_message}); check kafka.ssl.ca_file, and "
+                f"{address}: TLS: the broker's certificate is not accepted ({error.verify_message}); check kafka.ssl.ca_file, and "
                 "that the certificate is for this host name and has not expired"
             )
         case TimeoutError():
-            return f"does not answer within {timeout_s:g} s: check firewalls, and {_SERVERS}"
+            return f"{address} does not answer within {timeout_s:g} s: check firewalls, and {_SERVERS}"
         case _RefusedError():
-            return f"TLS: the broker refuses us ({error}); check kafka.ssl.cert_file and kafka.ssl.key_file"
+            return f"{address}: TLS: the broker refuses us ({error}); check kafka.ssl.cert_file and kafka.ssl.key_file"
         case ssl.SSLError() | ConnectionResetError():
-            return f"TLS fails ({error}): check that it is a TLS port, kafka.security_protocol and kafka.ssl"
+            return f"{address}: TLS fails ({error}): check that it is a TLS port, kafka.security_protocol and kafka.ssl"
         case _:
-            return f"{error}; {_SERVERS}"
+            return f"{address}: {error}; {_SERVERS}"

@@ -23,6 +23,7 @@ out of range, transactions), so it proves less.
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -144,6 +145,17 @@ class EmbeddedBroker(Broker):
                 [*command, "--storage-engine", "memory://tansu/"], stdout=log, stderr=log, cwd=log_file.parent
             )
         super().__init__(address)
+        self._wait()
+
+    def _wait(self):
+        host, port = self.bootstrap_servers.split(":")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+                return
+            time.sleep(0.02)
+        self.process.kill()
+        raise TimeoutError("the embedded broker does not listen after 20 s")
 
     def close(self):
         """Clients first: it does not end while they are connected."""
