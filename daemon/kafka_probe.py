@@ -103,8 +103,8 @@ def _in_words(address: str, error: OSError, timeout_s: float) -> str:
             return f"{address} refuses connections: is the broker running, and {_SERVERS}"
         case ssl.SSLCertVerificationError():
             return (
-                f"{address}: TLS: the broker's certificate is not accepted ({error.verify_message}); check kafka.ssl.ca_file, and "
-                "that the certificate is for this host name and has not expired"
+                f"{address}: TLS: the broker's certificate is not accepted ({error.verify_message}); check "
+                "kafka.ssl.ca_file, and that the certificate is for this host name and has not expired"
             )
         case TimeoutError():
             return f"{address} does not answer within {timeout_s:g} s: check firewalls, and {_SERVERS}"
