@@ -36,7 +36,7 @@ __all__ = [
 
 
 #: Up to this many records, reading one by one costs less than trying columns once more.
-EXACT_AT_MOST: Final = 16
+EXACT_AT_MOST: Final = 32
 
 
 class Decoder(Protocol):

@@ -50,7 +50,8 @@ def plain_columns(records: Records, plan: Plan, tally: Tally) -> Columns | None:
             sides, weight = _masked(values, plan, sides, weight)
         keys = _keys(values, plan)
         time_us, timeless = _times(records, plan)
-    except (_OddError, struct.error, AttributeError):  # AttributeError: an object on a field's path is null
+    except (_OddError, struct.error, AttributeError, RecursionError):
+        # AttributeError: an object on a field's path is null. RecursionError: tokens, nested as deep as can be read.
         return None
     tally.without_time += timeless
     return Columns(sides.p, sides.q, weight, sides.lengths, keys, records.row, time_us)
@@ -199,16 +200,23 @@ def _keys(values: Sequence[Any], plan: Plan) -> list[Key]:
 def _resolved(column: list[Any], fields: tuple[Field, ...], values: Sequence[Any]) -> list[Any]:
     """Fill in the second place of a label, and turn a column of integers into text."""
     if len(fields) == 2 and UNSET in column:
-        other = [fields[1].of(record) for record in values]
+        other = _tolerant(values, fields[1])
         column = [second if first is UNSET else first for first, second in zip(column, other, strict=True)]
     return list(map(repr, column)) if set(map(type, column)) == {int} else column
+
+
+def _tolerant(values: Sequence[Any], field: Field) -> list[Any]:
+    try:
+        return field.column(values)
+    except AttributeError:  # an object on the way is null
+        return [field.of(record) for record in values]
 
 
 def _times(records: Records, plan: Plan) -> tuple[Ints, int]:
     """Event times, and how many records had none."""
     field = plan.fields.roles.get("time")
     column = [] if field is None else field.column(records.values)
-    if not column or _absent(column):
+    if not column or (column[0] is UNSET and _absent(column)):
         known = has_record_time(records.timestamp_ms)
         if plan.fmt.require_time and not known.all():
             raise _OddError

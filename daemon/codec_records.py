@@ -1,8 +1,6 @@
 """The exact way: one record at a time, every oddity looked at, every reject with its reason and its place."""
 
-import contextlib
-from collections.abc import Iterator
-from itertools import chain, compress
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -14,25 +12,13 @@ from daemon.codec_format import BINARY_ITEM
 from daemon.codec_labels import Key
 from daemon.codec_plan import END_MS, NO_TIME_US, US_PER_MS, Columns, Plan, Records, logarithms, without_nulls
 from daemon.codec_results import RefusedError, Tally
+from daemon.codec_shapes import Shaped, kept_pairs, shape_of
 from daemon.codec_times import event_time_us
 from estimators.pairs import Floats
 
 #: Of a field other than a pair's or a label's, null is as good as absent: many serialisers write it for "not set".
 _ABSENT: Final = (None, UNSET)
 _KINDS: Final = ((("log_p", "log_q"), False), (("p", "q"), True))
-
-
-class _Shaped:
-    """Values of one field: depth 0 a scalar, 1 an array, 2 an array of arrays; always as a list of messages."""
-
-    __slots__ = ("depth", "messages")
-
-    def __init__(self, depth: int, messages: list[list[Any]]) -> None:
-        self.depth = depth
-        self.messages = messages
-
-    def matches(self, other: "_Shaped") -> bool:
-        return self.depth == other.depth and list(map(len, self.messages)) == list(map(len, other.messages))
 
 
 def exact_columns(records: Records, plan: Plan, tally: Tally) -> Columns | None:
@@ -78,7 +64,7 @@ class _Gathered:
         _check_lengths(p, q, weight, mask, plan)
         _check_tokens(optional)
         before = len(self._lengths)
-        for message_p, message_q, message_weight in _kept(p, q, weight, mask):
+        for message_p, message_q, message_weight in kept_pairs(p, q, weight, mask):
             self._p += message_p
             self._q += message_q
             self._weight += message_weight
@@ -132,21 +118,23 @@ def _value(record: Any, role: str, plan: Plan) -> Any:  # noqa: ANN401 - fields 
 
 def _optional(record: Any, plan: Plan) -> dict[str, Any]:  # noqa: ANN401 - a compiled record
     """Fields that most records do without, those that are there."""
-    with contextlib.suppress(AttributeError):  # an object on the way is null: look at each
+    try:
         if not plan.fields.with_optional((record,)):
             return {}
+    except AttributeError:  # an object on the way is null: look at each
+        pass
     values = {role: _value(record, role, plan) for role in OPTIONAL_ROLES}
     return {role: value for role, value in values.items() if value not in _ABSENT}
 
 
-def _sides(record: Any, plan: Plan) -> tuple[_Shaped, _Shaped, bool]:  # noqa: ANN401 - a compiled record
+def _sides(record: Any, plan: Plan) -> tuple[Shaped, Shaped, bool]:  # noqa: ANN401 - a compiled record
     """Both sides' values, and whether they are probabilities.
 
     Log-probabilities win where both kinds are there; two nulls are there only if nothing better is.
     """
     both_null = None
     for roles, probabilities in _KINDS:
-        p, q = (_value(record, role, plan) for role in roles)
+        p, q = _value(record, roles[0], plan), _value(record, roles[1], plan)
         if p is None and q is None:
             both_null = both_null or (roles, p, q, probabilities)
         elif p is not UNSET and q is not UNSET:
@@ -156,7 +144,7 @@ def _sides(record: Any, plan: Plan) -> tuple[_Shaped, _Shaped, bool]:  # noqa: A
             raise RefusedError("schema", f"the record does not hold both sides: {_wanted(plan)}")
         roles, p, q, probabilities = both_null
     item = BINARY_ITEM.get(plan.fmt.encoding)
-    return _shape(p, roles[0], plan, item), _shape(q, roles[1], plan, item), probabilities
+    return shape_of(p, item, _at(roles[0], plan)), shape_of(q, item, _at(roles[1], plan)), probabilities
 
 
 def _wanted(plan: Plan) -> str:
@@ -165,48 +153,36 @@ def _wanted(plan: Plan) -> str:
     return ", or ".join(f"`{paths[p]}` and `{paths[q]}`" for p, q in complete)
 
 
-def _shape(value: Any, role: str, plan: Plan, item: str | None) -> _Shaped:  # noqa: ANN401 - any value of a field
-    if isinstance(value, bytes):
-        dtype = np.dtype(item)
-        if len(value) % dtype.itemsize:
-            raise RefusedError("schema", f"the binary array is no multiple of {dtype.itemsize} bytes{_at(role, plan)}")
-        return _Shaped(1, [np.frombuffer(value, dtype).tolist()])
-    if not isinstance(value, list):
-        return _Shaped(0, [[value]])
-    nested = sum(isinstance(each, list) for each in value)
-    if nested == 0:
-        return _Shaped(1, [value])
-    if nested < len(value):
-        raise RefusedError("schema", f"the array mixes values and arrays{_at(role, plan)}")
-    return _Shaped(2, value)
-
-
-def _weight(optional: dict[str, Any], plan: Plan) -> _Shaped | None:
+def _weight(optional: dict[str, Any], plan: Plan) -> Shaped | None:
     if "weight" not in optional:
         return None
-    return _shape(optional["weight"], "weight", plan, BINARY_ITEM.get(plan.fmt.encoding))
+    return shape_of(optional["weight"], BINARY_ITEM.get(plan.fmt.encoding), _at("weight", plan))
 
 
-def _mask(optional: dict[str, Any], plan: Plan) -> _Shaped | None:
+def _mask(optional: dict[str, Any], plan: Plan) -> Shaped | None:
     if "mask" not in optional:
         return None
-    mask = _shape(optional["mask"], "mask", plan, "u1")
+    mask = shape_of(optional["mask"], "u1", _at("mask", plan))
     if not {0, 1}.issuperset(chain.from_iterable(mask.messages)):
         raise RefusedError("schema", f"a mask holds only 0, 1, true and false{_at('mask', plan)}")
     return mask
 
 
-def _check_size(p: _Shaped, q: _Shaped, plan: Plan) -> None:
+def _check_size(p: Shaped, q: Shaped, plan: Plan) -> None:
     limit = plan.fmt.max_pairs_per_record
-    if any(sum(map(len, side.messages)) > limit for side in (p, q)):
+    if max(sum(map(len, p.messages)), sum(map(len, q.messages))) > limit:
         raise RefusedError("size", f"the record holds more than {limit} pairs")
 
 
 def _key(record: Any, plan: Plan) -> Key:  # noqa: ANN401 - a compiled record
     values = []
     for candidates in plan.fields.labels:
-        found = (field.of(record) for field in candidates)
-        values.append(next((value for value in found if value is not UNSET), UNSET))
+        value = UNSET
+        for field in candidates:
+            value = field.of(record)
+            if value is not UNSET:
+                break
+        values.append(value)
     try:
         return plan.keys.key(values)
     except ValueError as error:
@@ -220,7 +196,7 @@ def _check_sampler(optional: dict[str, Any], plan: Plan) -> None:
         )
 
 
-def _check_lengths(p: _Shaped, q: _Shaped, weight: _Shaped | None, mask: _Shaped | None, plan: Plan) -> None:
+def _check_lengths(p: Shaped, q: Shaped, weight: Shaped | None, mask: Shaped | None, plan: Plan) -> None:
     if not p.matches(q):
         raise RefusedError("length_mismatch", "the arrays of the two sides differ in length")
     for role, values in (("weight", weight), ("mask", mask)):
@@ -232,25 +208,6 @@ def _check_tokens(optional: dict[str, Any]) -> None:
     tokens_p, tokens_q = optional.get("token_ids_p"), optional.get("token_ids_q")
     if tokens_p is not None and tokens_q is not None and tokens_p != tokens_q:
         raise RefusedError("token_mismatch", "the sides name different tokens")
-
-
-def _kept(
-    p: _Shaped, q: _Shaped, weight: _Shaped | None, mask: _Shaped | None
-) -> Iterator[tuple[list[float | None], list[float | None], list[float]]]:
-    """Messages that keep a pair; a scalar weight or mask holds for all pairs."""
-    columns = [p.messages, q.messages]
-    columns += [_spread(values, p, 1) for values in (weight, mask)]
-    for side_p, side_q, weights, keep in zip(*columns, strict=True):
-        kept = list(compress(side_p, keep))
-        if kept:
-            yield kept, list(compress(side_q, keep)), list(compress(weights, keep))
-
-
-def _spread(values: _Shaped | None, like: _Shaped, default: float) -> list[list[Any]]:
-    if values is not None and values.depth > 0:
-        return values.messages
-    value = default if values is None else values.messages[0][0]
-    return [[value] * len(message) for message in like.messages]
 
 
 def _at(role: str, plan: Plan) -> str:

@@ -24,9 +24,9 @@ _NS_PER_US: Final = 1_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: RFC 3339, with a space allowed as it allows one; datetime.fromisoformat alone would take week dates and naive times.
-_RFC3339: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?)"
-    r"(?:([Zz])|([+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
+_IS_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 ).fullmatch
 
 
@@ -97,12 +97,10 @@ def _common_unit(lowest: float, highest: float, unit: TimeUnit) -> TimeUnit:
 
 
 def _text_us(text: str) -> int:
-    match = _RFC3339(text)
-    if match is None:
+    if _IS_RFC3339(text) is None:
         raise ValueError("the time is not RFC 3339 with an offset, such as 2024-05-01T12:00:00.123Z")
-    day, clock, zulu, offset = match.groups()
     try:
-        since = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zulu else offset}") - _EPOCH
+        since = datetime.fromisoformat(text.upper()) - _EPOCH
     except ValueError as error:  # such as 30 February
         raise ValueError("the time is a date that does not exist") from error
     if since.days < 0:

@@ -112,7 +112,7 @@ def test_the_limit_of_pairs_holds_for_binary_arrays():
         (b"\x90", "schema"),
         (b"\xdf\xff\xff\xff\xff", "syntax"),
         (b"\x81\xa4logp\xdd\x7f\xff\xff\xff", "syntax"),
-        (b"\x81\xa1x" + b"\x91" * 5000 + b"\xc0", "depth"),
+        (b"\x81\xa1x" + b"\x91" * 200_000 + b"\xc0", "depth"),
         (packed(logp=-1, logq=-1, model=b"bytes"), "label"),
         (packed(logp=-1, logq=-1, model=msgspec.msgpack.Ext(5, b"x")), "label"),
         (packed(logp=-1, logq=-1, model=math.nan), "label"),

@@ -362,6 +362,15 @@ def test_hostile_payloads_are_counted_and_leave_their_neighbours_alone(value, ex
     ]
 
 
+def test_tokens_nested_as_deep_as_can_be_read_never_raise():
+    found = set()
+    for depth in range(700, 1001):
+        tokens = "[" * depth + "]" * depth
+        value = f'{{"logp": -1, "logq": -1, "token_ids_p": {tokens}, "token_ids_q": {tokens}}}'.encode()
+        found.add(reason(value))
+    assert found <= {None, "depth"}
+
+
 def test_two_halves_of_a_record_never_make_a_whole():
     decoded = decode(b'{"logp": -1', b'"logq": -1}', b"{}, {", b'{"logp": -1, "logq": -1}]', b'{"logp": -1')
     assert decoded.pairs is None
