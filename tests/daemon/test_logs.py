@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from daemon import logs
 
-SECRET = 'hunter2 "\\canary'
+SECRET = 'hunter2 ä"\\canary'
 
 
 @pytest.fixture(autouse=True)
