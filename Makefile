@@ -42,7 +42,7 @@ check: $(READY) ## what CI runs: format, lint, types, import contracts, then `ma
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(MAKE) --no-print-directory test
 
 bench: $(READY) ## measure speed as ratios within one run
