@@ -5,7 +5,7 @@ from typing import Final
 
 from estimators.pairs import Pairs
 
-#: Reasons by which a whole record is rejected, in the order in which they are looked for. The decoder finds all but
+#: Reasons by which a whole record is rejected; DESIGN.md section 6 has the order of the checks. The decoder finds all but
 #: `future` and `late`, which only the state of a partition can tell.
 RECORD_REASONS: Final = (
     "tombstone",
