@@ -5,8 +5,8 @@ from typing import Final
 
 from estimators.pairs import Pairs
 
-#: Reasons by which a whole record is rejected; DESIGN.md section 6 has the order of the checks. The decoder finds all but
-#: `future` and `late`, which only the state of a partition can tell.
+#: Reasons by which a whole record is rejected; DESIGN.md section 6 has the order of the checks. The decoder finds all
+#: but `future` and `late`, which only the state of a partition can tell.
 RECORD_REASONS: Final = (
     "tombstone",
     "size",
