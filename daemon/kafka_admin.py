@@ -15,6 +15,7 @@ from daemon.errors import OperatingError
 from daemon.kafka_logs import protect_logs
 from daemon.kafka_options import batch_of, reader_arguments
 from daemon.kafka_probe import diagnose
+from daemon.kafka_requirements import require_client
 from daemon.kafka_security import Security, client_arguments
 from daemon.source import Batch, SourceUnavailableError
 
@@ -58,7 +59,7 @@ class Admin:
     """
 
     def __init__(self, bootstrap_servers: Sequence[str], security: Security, timeout_s: float = 10.0) -> None:
-        kafka_guards.require_client()
+        require_client()
         kafka_guards.install()
         protect_logs(security.secrets())
         self._servers = tuple(bootstrap_servers)
@@ -127,7 +128,7 @@ class Admin:
             return []
         arguments = reader_arguments(self._servers, CLIENT_ID, "read_committed", self._connection)
         consumer = KafkaConsumer(**arguments)
-        kafka_guards.attach(consumer, lambda: None)
+        kafka_guards.attach(consumer)
         try:
             return _read(consumer, facts, count, self._timeout_ms)
         except (KafkaError, kafka_guards.PoisonedBatchError) as error:

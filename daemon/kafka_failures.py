@@ -2,13 +2,16 @@
 
 from kafka import errors
 
+from daemon.kafka_oauth import TokenError
 from daemon.kafka_options import KafkaOptions
 
 
-def in_words(failure: errors.KafkaError | str, options: KafkaOptions) -> str:
-    """Return a sentence for /readyz. A text is what a broker said when it refused our credentials."""
+def in_words(failure: Exception, options: KafkaOptions) -> str:
+    """Return a sentence for /readyz."""
     match failure:
-        case str() | errors.SaslAuthenticationFailedError() | errors.UnsupportedSaslMechanismError():
+        case TokenError():
+            return f"no token: {failure.args[0]}"
+        case errors.SaslAuthenticationFailedError() | errors.UnsupportedSaslMechanismError():
             return f"the broker refuses our credentials ({failure}): check kafka.sasl"
         case errors.TopicAuthorizationFailedError():
             return f"no right to read ({failure}): check the ACLs (READ and DESCRIBE on {', '.join(options.topics)})"
@@ -18,3 +21,15 @@ def in_words(failure: errors.KafkaError | str, options: KafkaOptions) -> str:
             return f"group {options.group_id} has members of another kind: use a kafka.group_id of our own"
         case _:
             return f"the client says {failure!r}"
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether the brokers understood us and said no, which no other connection would change."""
+    refusals = (
+        TokenError,
+        errors.SaslAuthenticationFailedError,
+        errors.UnsupportedSaslMechanismError,
+        errors.AuthorizationError,
+        errors.InconsistentGroupProtocolError,
+    )
+    return isinstance(error, refusals)

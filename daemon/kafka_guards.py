@@ -1,9 +1,8 @@
 # ruff: noqa: SLF001 - this file is the one place for private names of the client
 """Guards against defects of kafka-python, and every private name of it that the daemon uses.
 
-All of it was read and measured with one version. Another one is refused at start, because a guard that no longer
-holds would show as a silent stop or as wrong numbers, not as an error. `require_client` checks, `install` patches the
-library once for the process, `attach` patches one consumer, the rest reads what has no public name.
+All of it was read and measured with one version; daemon/kafka_requirements.py refuses another one. `install` patches
+the library once for the process, `attach` patches one consumer, the rest reads what has no public name.
 
 What is guarded (each has a test that fails without it):
 poison: after a batch that cannot be parsed the next poll never returns; the batch is dropped and named instead.
@@ -16,17 +15,14 @@ again, and again.
 """
 
 import functools
-import importlib.metadata
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import kafka.codec
 import kafka.errors
 import kafka.record.default_records
 import kafka.record.legacy_records
-import kafka.record.util
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.net.transport import KafkaSSLTransport
@@ -34,9 +30,7 @@ from kafka.protocol.consumer import OffsetSpec
 from kafka.structs import MemberState
 
 from daemon import kafka_codecs
-from daemon.errors import OperatingError
 
-TESTED_VERSION: Final = "3.0.12"
 HANDSHAKE_SECONDS = 10.0
 
 
@@ -60,25 +54,6 @@ class PoisonedBatchError(Exception):
         self.next_offset = next_offset
 
 
-def require_client() -> None:
-    """Raise OperatingError unless the client is the tested version with native checksums and every codec."""
-    version = importlib.metadata.version("kafka-python")
-    if version != TESTED_VERSION:
-        raise OperatingError(
-            f"kafka-python {version} is installed; klaxond guards against defects of {TESTED_VERSION} and was tested "
-            "with that one only: install the versions of requirements.txt"
-        )
-    codecs = {"snappy": kafka.codec.has_snappy(), "lz4": kafka.codec.has_lz4(), "zstd": kafka.codec.has_zstd()}
-    missing = [name for name, found in codecs.items() if not found]
-    if kafka.record.util.crc32c_c is None:
-        missing.append("crc32c")
-    if missing:
-        raise OperatingError(
-            f"kafka-python lacks {', '.join(missing)}: install kafka-python[crc32c,lz4,snappy,zstd]; without a codec "
-            "each batch that uses it would be skipped as corrupt"
-        )
-
-
 def install() -> None:
     """Patch the library for this process: decoders and handshake. Harmless when called again."""
     for module in (kafka.record.default_records, kafka.record.legacy_records):
@@ -89,21 +64,46 @@ def install() -> None:
         KafkaSSLTransport.handshake = _bounded(KafkaSSLTransport.handshake)
 
 
-def attach(consumer: KafkaConsumer, on_fetch: Callable[[], None]) -> None:
-    """Patch one consumer: poison and rejoin. `on_fetch` is called on the IO thread at every fetch response."""
-    fetcher, coordinator = consumer._fetcher, consumer._coordinator
+def attach(
+    consumer: KafkaConsumer,
+    on_fetch: Callable[[], None] | None = None,
+    on_connection: Callable[[Exception | None], None] | None = None,
+) -> None:
+    """Patch one consumer: poison and rejoin.
+
+    On the IO thread `on_fetch` is called at every fetch response, and `on_connection` for every connection that was
+    tried: with None if the broker let us in, else with the reason, which the client itself only logs.
+    """
+    fetcher, coordinator, manager = consumer._fetcher, consumer._coordinator, consumer._manager
     fetcher.PartitionRecords = _GuardedRecords
     fetcher._parse_fetched_data = functools.partial(_parse, fetcher._parse_fetched_data)
     need_rejoin = coordinator.need_rejoin
     coordinator.need_rejoin = lambda: need_rejoin() or coordinator.rejoining
     coordinator.join_group_async = functools.partial(_finish_or_join, coordinator, coordinator.join_group_async)
-    handle = fetcher._handle_fetch_response
+    if on_fetch is not None:
+        fetcher._handle_fetch_response = _after(on_fetch, fetcher._handle_fetch_response)
+    if on_connection is not None:
+        manager._connect = functools.partial(_connect, manager._connect, on_connection)
 
-    def handle_and_tell(*args: object) -> None:
-        on_fetch()
+
+def _after(tell: Callable[[], None], handle: Callable[..., None]) -> Callable[..., None]:
+    def tell_and_handle(*args: object) -> None:
+        tell()
         handle(*args)
 
-    fetcher._handle_fetch_response = handle_and_tell
+    return tell_and_handle
+
+
+async def _connect(
+    connect: Callable[..., Any],
+    tell: Callable[[Exception | None], None],
+    node: object,
+    connection: Any,  # noqa: ANN401 - the client is not typed
+    **more: object,
+) -> None:
+    connection.init_future.add_callback(lambda _: tell(None))
+    connection.init_future.add_errback(tell)
+    await connect(node, connection, **more)
 
 
 def _bounded(handshake: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -289,9 +289,3 @@ def heartbeat_age_s(consumer: KafkaConsumer) -> float | None:
         return None
     beat = coordinator.heartbeat
     return max(0.0, time.monotonic() - float(max(beat.last_send, beat.last_reset)))
-
-
-def refusal(consumer: KafkaConsumer) -> str:
-    """Return why a broker refused our credentials at the last try; empty if none did."""
-    failures = list(consumer._manager._auth_failures.values())
-    return str(failures[-1]) if failures else ""

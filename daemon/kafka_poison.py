@@ -70,7 +70,7 @@ class Probe:
         self._base_offset = poison.base_offset
         self._deadline = time.monotonic() + _SEARCH_SECONDS
         self._consumer = KafkaConsumer(**arguments)
-        kafka_guards.attach(self._consumer, lambda: None)
+        kafka_guards.attach(self._consumer)
         self._consumer.assign([self._partition])
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from kafka.structs import MemberState
 
 from daemon import kafka_guards
 from daemon.clock import Clock
-from daemon.kafka_failures import in_words
+from daemon.kafka_failures import in_words, is_refusal
 from daemon.kafka_faults import Faults
 from daemon.kafka_group import Commits, Listener, topic_partition
 from daemon.kafka_guards import PoisonedBatchError
@@ -25,6 +25,7 @@ from daemon.kafka_options import KafkaOptions, batch_of, member_arguments
 from daemon.kafka_outage import Outage
 from daemon.kafka_probe import any_reachable, diagnose
 from daemon.kafka_questions import Questions
+from daemon.kafka_requirements import require_client
 from daemon.kafka_security import client_arguments
 from daemon.source import Partition, Polled, Rebalance, SourceHealth, SourceUnavailableError
 
@@ -45,7 +46,7 @@ class KafkaSource:
     """
 
     def __init__(self, options: KafkaOptions, enqueue: Callable[[Rebalance], None], clock: Clock) -> None:
-        kafka_guards.require_client()
+        require_client()
         kafka_guards.install()
         protect_logs(options.security.secrets())
         self._options = options
@@ -54,7 +55,7 @@ class KafkaSource:
         self._tokens = self._connection.get("sasl_oauth_token_provider")
         self._outage = Outage(clock, lambda: diagnose(options.bootstrap_servers, options.security))
         self._consumer = KafkaConsumer(**member_arguments(options, self._connection))
-        kafka_guards.attach(self._consumer, self._outage.progress)
+        kafka_guards.attach(self._consumer, self._outage.progress, self._note_connection)
         self._questions = Questions(self._consumer)
         self._faults = Faults(self._consumer, options, self._connection)
         self._commits = Commits()
@@ -63,6 +64,7 @@ class KafkaSource:
         self._confirmed = clock.monotonic()  # when we last knew that we are a member
         self._last_beat = 0.0
         self._failure = ""  # of the poll that runs
+        self._refusal: Exception | None = None  # brokers are there, but not for us
         self._consumer.subscribe(list(options.topics), listener=self._listener)
 
     def poll(self, timeout_s: float) -> Polled:
@@ -164,8 +166,11 @@ class KafkaSource:
         return kafka_guards.heartbeat_age_s(self._consumer)
 
     def any_broker_reachable(self) -> bool:
-        """Try to connect to the brokers, up to seconds each; for the watchdog, any thread."""
-        return any_reachable(self._options.bootstrap_servers, self._options.security)
+        """Try to connect to the brokers, up to seconds each; for the watchdog, any thread.
+
+        Brokers that refuse us (credentials, rights, a foreign group) do not count: a new start would not help.
+        """
+        return self._refusal is None and any_reachable(self._options.bootstrap_servers, self._options.security)
 
     def close(self, timeout_s: float) -> None:
         """Leave the group within `timeout_s`, committing what was staged."""
@@ -193,11 +198,17 @@ class KafkaSource:
                 raise self._listener.failure from error
             self._note_failure(error)
             return {}
-        if not records and not self._outage.health().reachable:
-            refusal = self._tokens.problem if self._tokens else ""
-            refusal = refusal or kafka_guards.refusal(self._consumer)
-            self._failure = in_words(refusal, self._options) if refusal else ""
+        if self._refusal is not None and not records:
+            self._failure = in_words(self._refusal, self._options)
         return records
+
+    def _note_connection(self, error: Exception | None) -> None:
+        """Keep why a broker did not let us in, until one does; on the IO thread.
+
+        Other errors in between change nothing: a broker that refuses may also just hang up.
+        """
+        if error is None or is_refusal(error):
+            self._refusal = error
 
     def _note_failure(self, error: PoisonedBatchError | KafkaError) -> None:
         try:
@@ -206,6 +217,7 @@ class KafkaSource:
             self._failure = str(unavailable)
         else:
             if not remedied:
+                self._refusal = error if is_refusal(error) else self._refusal
                 self._failure = in_words(error, self._options)
                 time.sleep(_PAUSE_SECONDS)
 

@@ -22,6 +22,7 @@ from kafka.net.transport import KafkaSSLTransport
 from daemon import kafka_guards, kafka_logs, kafka_source
 from daemon.errors import OperatingError
 from daemon.kafka_options import KafkaOptions, member_arguments
+from daemon.kafka_requirements import require_client
 from daemon.kafka_security import Sasl, Security
 from daemon.source import Gap, Partition
 from tests.kafka_server import PASSWORD, USER
@@ -385,17 +386,17 @@ def test_one_change_of_membership_takes_two_rounds_and_not_many(world, guarded):
 
 
 def test_another_version_of_the_client_is_refused(monkeypatch):
-    kafka_guards.require_client()
+    require_client()
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "3.0.13")
     with pytest.raises(OperatingError, match=r"3\.0\.13 is installed.*3\.0\.12.*requirements"):
-        kafka_guards.require_client()
+        require_client()
 
 
 def test_a_missing_codec_or_a_slow_checksum_is_refused(monkeypatch):
     monkeypatch.setattr(kafka.codec, "zstd", None)
     monkeypatch.setattr(kafka.record.util, "crc32c_c", None)
     with pytest.raises(OperatingError, match="lacks zstd, crc32c"):
-        kafka_guards.require_client()
+        require_client()
 
 
 def test_the_bare_consumer_has_the_defaults_that_ours_must_not_have():

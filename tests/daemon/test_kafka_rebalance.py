@@ -112,6 +112,28 @@ def test_without_the_question_to_the_group_it_would_be(world):
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "bare"])
+def test_a_member_that_was_cut_off_is_handed_nothing_of_what_another_one_has(world, monkeypatch, guarded):
+    if not guarded:
+        monkeypatch.setattr(kafka_guards, "confirm_membership", lambda *_: True)
+    topic = world.create_topic()
+    partition = Partition(topic, 0)
+    with world.broker.proxy() as proxy:
+        member = resumed(world, topic, bootstrap_servers=(proxy.address,), session_timeout_s=2.0)
+        world.append(partition, [b"before"])
+        until(lambda: member.values(partition) == [b"before"], member)
+        proxy.mode = "hole"
+        world.append(partition, [b"after"])
+        heir = resumed(world, topic, member, session_timeout_s=2.0)
+        until(lambda: len(heir.values(partition)) == 2, heir, member)
+        assert member.owned == {partition}
+        proxy.mode = "pass"
+        until(lambda: member.changes[-1] == Revoked((partition,), lost=True) or len(member.changes) > 1, member, heir)
+        assert (member.values(partition) == [b"before"]) is guarded
+        world.close(heir, member)
+
+
+@pytest.mark.kafka
 def test_records_that_come_while_membership_is_in_doubt_are_held_back_and_lost_to_nobody(world, monkeypatch):
     topic = world.create_topic()
     partition = Partition(topic, 0)
