@@ -18,7 +18,7 @@ import functools
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any
 
 import kafka.errors
 import kafka.record.default_records
