@@ -284,7 +284,7 @@ def debug_records():
 
     class Keeper(logging.Handler):
         def emit(self, record):
-            records.append(record.getMessage())
+            records.append((record.levelno, record.getMessage()))
 
     keeper, logger = Keeper(logging.DEBUG), logging.getLogger("kafka")
     level = logger.level
@@ -316,13 +316,14 @@ def test_no_level_makes_the_client_log_the_password(world, debug_records, monkey
     until(lambda: member.owned, member)
     world.close(member)
     assert debug_records
-    assert any(PASSWORD in text for text in debug_records) is not guarded
+    assert any(PASSWORD in text for _, text in debug_records) is not guarded
+    assert all(level >= logging.INFO for level, _ in debug_records) is guarded
 
 
 def test_known_secrets_are_blacked_out_at_any_level(debug_records):
     kafka_logs.protect_logs(("hunter2-hunter2", "abc"))
     logging.getLogger("kafka").warning("login of %s with %s", "abc", "hunter2-hunter2")
-    assert debug_records == ["login of abc with <secret>"]
+    assert debug_records == [(logging.WARNING, "login of abc with <secret>")]
 
 
 # Rebalances that are lost
