@@ -109,6 +109,18 @@ def test_commits_are_stored_for_what_is_ours_and_never_go_backwards(world):
     world.close(other)
 
 
+def test_a_stored_offset_that_was_declared_void_may_be_undercut(world):
+    topic = world.create_topic()
+    partition = Partition(topic, 0)
+    world.append(partition, [b"x"] * 9)
+    member = resumed(world, topic)
+    member.source.commit({partition: 8})
+    member.source.forget_committed(partition)
+    assert member.source.commit({partition: 3})
+    assert member.source.committed([partition]) == {partition: 3}
+    world.close(member)
+
+
 def test_a_second_member_takes_over_from_where_the_first_one_committed_nothing_lost_nothing_twice(world):
     topic = world.create_topic(4)
     partitions = [Partition(topic, number) for number in range(4)]
