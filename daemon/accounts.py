@@ -48,8 +48,8 @@ class StreamAccount:
         self.pairs_rejected.update(absorbed.pairs_rejected)
         self.overflow += absorbed.overflow
         self.totals.add(absorbed.keys, absorbed.moments, now)
-        if decoded.pairs is not None:
-            self._observe_delay(now - decoded.pairs.event_time_us / 1e6)
+        # A producer's clock that is ahead gives no negative delay: a sum that falls is no counter.
+        self._observe_delay(np.maximum(0.0, now - absorbed.event_us / 1e6))
 
     def cumulative_delay_buckets(self) -> tuple[int, ...]:
         """Return the counts at or below each bucket border, the last one being +Inf."""

@@ -113,10 +113,6 @@ class KafkaSource:
         """Take the group's stored offset for void: it is beyond the log's end, so a commit may go below it."""
         self._commits.learn(topic_partition(partition), None)
 
-    def forget_committed(self, partition: Partition) -> None:
-        """Take the group's stored offset for void: it is beyond the log's end, so a commit may go below it."""
-        self._commits.learn(topic_partition(partition), None)
-
     def high_watermark(self, partition: Partition) -> int | None:
         """End of the log as last told, by a fetch response or before the first one by `end_offset`."""
         tp = topic_partition(partition)

@@ -16,19 +16,20 @@ from daemon.board import Board, PartitionBoard, ProcessBoard, Published, Rendere
 from daemon.clock import Clock
 from daemon.commands_queue import Command, CommandQueue
 from daemon.health import Health, Readiness
-from daemon.ownership import OwnedPartition, own
+from daemon.ownership import Counted, OwnedPartition, PartitionHistory, own
 from daemon.publishing import partition_board, stream_board
+from daemon.readiness import readiness
 from daemon.restore import Restore
-from daemon.source import Assigned, Batch, Partition, Polled, Rebalance, Source, SourceUnavailableError
+from daemon.source import Assigned, Batch, Partition, Polled, Rebalance, Source
+from daemon.starting import Starting
 from daemon.streams import Stream
-from estimators.partitions import Absorbed, absorb
+from estimators.partitions import absorb
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 0.1  # at least 100 ms: shorter polls can lose a rebalance in the client
 CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
-OUTAGE_SECONDS: Final = 60.0  # a broker outage beyond this makes the daemon unready
-RETRY_SECONDS: Final = 1.0  # before the brokers are asked again for the start of a partition
+US_PER_S: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ class Loop:
         self._render = render
         self._log_counts = log_counts
         self._owned: dict[Partition, OwnedPartition] = {}
-        self._waiting: dict[Partition, float] = {}  # assigned, start not known yet: monotonic time of the next try
+        self._starting = Starting(clock)
+        self._history: dict[Partition, PartitionHistory] = {}
         self._activity = Activity()
 
     def run(self, stop: threading.Event) -> None:
@@ -102,10 +104,12 @@ class Loop:
             if not isinstance(item, Command):
                 self._rebalance(item)
         self._absorb(polled)
-        self._start_waiting()  # after the records: those of a partition that starts now are read again from its start
+        self._starting.try_due(self._start)  # after the records: a partition that starts now is read from its start
         self._note_restored()
         self._source.stage_commit(self._committable())
-        self._health.readiness = self._readiness()
+        self._health.readiness = readiness(
+            self._source.health(), self._owned.values(), self._starting, self._clock.monotonic()
+        )
         for item in commands:
             if isinstance(item, Command):
                 self._obey(item)
@@ -123,14 +127,12 @@ class Loop:
 
     def _rebalance(self, change: Rebalance) -> None:
         self._activity.rebalances += 1
+        for partition in change.partitions:
+            self._owned.pop(partition, None)
         if isinstance(change, Assigned):
-            self._waiting.update(dict.fromkeys(change.partitions, 0.0))
-            for partition in change.partitions:
-                self._owned.pop(partition, None)
+            self._starting.add(change.partitions)
         else:
-            for partition in change.partitions:
-                self._owned.pop(partition, None)
-                self._waiting.pop(partition, None)
+            self._starting.drop(change.partitions)
         verb = "assigned" if isinstance(change, Assigned) else "lost" if change.lost else "revoked"
         log.info(
             "partitions change hands",
@@ -138,26 +140,22 @@ class Loop:
             partitions=[f"{topic}/{number}" for topic, number in change.partitions],
         )
 
-    def _start_waiting(self) -> None:
-        now = self._clock.monotonic()
-        due = [partition for partition, at in self._waiting.items() if at <= now]
-        if not due:
-            return
-        try:
-            committed = self._source.committed(due)
-            for partition in due:
-                self._start(partition, committed.get(partition))
-        except SourceUnavailableError as unavailable:
-            log.warning("cannot start partitions yet, trying again", reason=str(unavailable))
-            self._waiting.update({partition: now + RETRY_SECONDS for partition in due if partition in self._waiting})
-
-    def _start(self, partition: Partition, committed: int | None) -> None:
+    def _start(self, partition: Partition) -> None:
         streams = self._by_topic[partition.topic]
-        start = self._restore(partition, streams, self._source, committed)
+        history = self._history.setdefault(partition, PartitionHistory())
+        committed = self._source.committed([partition])[partition]
         target = self._source.end_offset(partition)
-        owned = own(partition, streams, start, committed=committed, target=target)
+        if max(committed or 0, history.counted_end) > target:
+            # The log is another one than the group read: truncated, or restored from a copy.
+            log.warning(
+                "the group's offset is beyond the end of the log and is void",
+                topic=partition.topic, partition=partition.number, committed=committed, end=target,
+            )  # fmt: skip
+            self._source.forget_committed(partition)
+            committed, history.counted_end = None, 0
+        start = self._restore(partition, streams, self._source, committed)
+        owned = own(partition, streams, start, Counted(committed, history, target), self._now_us())
         owned.restore_started = self._clock.monotonic()
-        del self._waiting[partition]
         if self._source.resume_at(partition, start.next_offset):
             self._owned[partition] = owned
             log.info(
@@ -178,11 +176,12 @@ class Loop:
     def _absorb(self, polled: Polled) -> None:
         for recreated in polled.recreated:
             self._owned.pop(recreated.partition, None)
-            self._waiting[recreated.partition] = 0.0
+            self._starting.add([recreated.partition])
+            self._history.setdefault(recreated.partition, PartitionHistory()).counted_end = 0
             log.warning("topic was re-created, its state is void", topic=recreated.partition.topic)
         for gap in polled.gaps:
             if (owned := self._owned.get(gap.partition)) is not None:
-                owned.skip(gap)
+                owned.skip(gap, self._now_us())
                 log.error(
                     "offsets can never be read and are skipped",
                     topic=gap.partition.topic, partition=gap.partition.number,
@@ -196,21 +195,24 @@ class Loop:
 
     def _absorb_batch(self, owned: OwnedPartition, batch: Batch) -> None:
         streams = self._by_topic[batch.partition.topic]
-        if not owned.begun:
+        if owned.missing_before_us is not None:
             owned.begin_at(int(batch.timestamps_ms[0]), streams)
         for part, counted in zip(batch.split(owned.count_from), (False, True), strict=True):
             if len(part):
                 for stream in streams:
                     self._absorb_for(stream, owned, part, counted=counted)
         owned.position = int(batch.offsets[-1]) + 1
+        owned.history.counted_end = max(owned.history.counted_end, owned.position)
 
     def _absorb_for(self, stream: Stream, owned: OwnedPartition, batch: Batch, *, counted: bool) -> None:
         decoded = stream.decoder.decode(batch)
-        absorbed: Absorbed | None = None
-        if decoded.pairs is not None:
-            absorbed = absorb(owned.states[stream.name], stream.spec, decoded.pairs)
+        state = owned.states[stream.name]
+        jumps = state.clock_jumps
+        absorbed = None if decoded.pairs is None else absorb(state, stream.spec, decoded.pairs)
         if counted:
             self._accounts[stream.name].count(batch, decoded, absorbed, self._clock.now())
+            known = owned.history.clock_jumps
+            known[stream.name] = known.get(stream.name, 0) + state.clock_jumps - jumps
 
     def _committable(self) -> dict[Partition, int]:
         """Return the offsets read so far; a partition that still replays has nothing to commit."""
@@ -223,6 +225,8 @@ class Loop:
     def publish(self) -> None:
         """Evaluate every stream now and swap the board."""
         started, now = self._clock.monotonic(), self._clock.now()
+        # In an outage the marks stand still while windows slide on.
+        reachable = self._source.health().reachable
         marks = {
             partition: owned.caught_up(self._source.high_watermark(partition))
             for partition, owned in self._owned.items()
@@ -230,9 +234,8 @@ class Loop:
         boards = []
         for stream in self._streams:
             owned = [part for part in self._owned.values() if part.partition.topic == stream.topic]
-            whole = not any(partition.topic == stream.topic for partition in self._waiting) and all(
-                marks[part.partition] for part in owned
-            )
+            started_all = stream.topic not in self._starting.topics()
+            whole = reachable and started_all and all(marks[part.partition] for part in owned)
             boards.append(stream_board(stream, owned, self._accounts[stream.name], now, caught_up=whole))
         self._activity.evaluation_seconds = self._clock.monotonic() - started
         published = Published(
@@ -267,15 +270,5 @@ class Loop:
             if count is not None:
                 self._activity.topic_partitions[stream.name, stream.topic] = count
 
-    def _readiness(self) -> Readiness:
-        health = self._source.health()
-        reasons = []
-        outage = None if health.unreachable_since is None else self._clock.monotonic() - health.unreachable_since
-        if outage is not None and (outage > OUTAGE_SECONDS or not health.joined):
-            reasons.append(f"no broker has answered for {outage:.0f} s: {health.reason}")
-        if not health.joined:
-            reasons.append("the consumer group has not answered yet")
-        behind = [part for part in self._owned.values() if not part.restored]
-        if behind or self._waiting:
-            reasons.append(f"{len(behind) + len(self._waiting)} partitions are still being restored from the log")
-        return Readiness(ready=not reasons, reasons=tuple(reasons))
+    def _now_us(self) -> int:
+        return int(self._clock.now() * US_PER_S)

@@ -101,6 +101,10 @@ class MemorySource:
         """Offset that is delivered next; moves past control records too."""
         return self._positions.get(partition)
 
+    def forget_committed(self, partition: Partition) -> None:
+        """Take the group's stored offset for void, so that a commit may go below it."""
+        self._group.committed.pop(partition, None)
+
     def high_watermark(self, partition: Partition) -> int | None:
         """End of the log as last told; None before the first answer."""
         return self._ends.get(partition) if partition in self._positions else None

@@ -8,7 +8,8 @@ from daemon.accounts import StreamAccount
 from daemon.board import PartitionBoard, StreamBoard, WindowBoard
 from daemon.ownership import OwnedPartition
 from daemon.streams import Stream
-from estimators.windows import StreamView, WindowView, evaluate
+from estimators.spec import WindowSpec
+from estimators.windows import WindowView, evaluate
 
 US_PER_S = 1e6
 
@@ -33,7 +34,13 @@ def stream_board(
         sampled_from=stream.spec.rules.sampled_from,
         keys=view.keys,
         windows=tuple(
-            _window_board(stream, spec.label, spec.length_us, window, view, caught_up=caught_up)
+            _window_board(
+                stream,
+                spec,
+                window,
+                len(view.keys),
+                read=caught_up and all(partition.covers(stream, window.start_us) for partition in owned),
+            )
             for spec, window in zip(stream.spec.windows, view.windows, strict=True)
         ),
         last_event_timestamp_seconds=view.last_event_us / US_PER_S,
@@ -51,17 +58,15 @@ def stream_board(
     )
 
 
-def _window_board(
-    stream: Stream, label: str, length_us: int, window: WindowView, view: StreamView, *, caught_up: bool
-) -> WindowBoard:
+def _window_board(stream: Stream, spec: WindowSpec, window: WindowView, series: int, *, read: bool) -> WindowBoard:
     """Judge completeness: a stream keyed by series loses only the overflowing series to an overflow."""
-    complete = caught_up and window.covered and (stream.keyed_by_series or not window.overflowed)
+    complete = read and window.covered and (stream.keyed_by_series or not window.overflowed)
     return WindowBoard(
-        label=label,
-        seconds=length_us / US_PER_S,
+        label=spec.label,
+        seconds=spec.length_us / US_PER_S,
         end_timestamp_seconds=window.end_seconds,
         estimates=window.estimates,
-        complete=np.full(len(view.keys), float(complete)),
+        complete=np.full(series, float(complete)),
     )
 
 
@@ -74,6 +79,6 @@ def partition_board(stream: Stream, owned: OwnedPartition, high_watermark: int |
         restored=owned.restored,
         lag_records=None if high_watermark is None else max(0, high_watermark - owned.position),
         clock_seconds=None if state.clock_us is None else state.clock_us / US_PER_S,
-        clock_jumps=state.clock_jumps,
-        gap_offsets=owned.gap_offsets,
+        clock_jumps=owned.history.clock_jumps.get(stream.name, 0),
+        gap_offsets=owned.history.gap_offsets,
     )

@@ -138,6 +138,9 @@ class Source(Protocol):
     def position(self, partition: Partition) -> int | None:
         """Offset that is delivered next; moves past control records too."""
 
+    def forget_committed(self, partition: Partition) -> None:
+        """Take the group's stored offset for void: it is beyond the log's end, so a commit may go below it."""
+
     def high_watermark(self, partition: Partition) -> int | None:
         """End of the log as last told; None before the first answer."""
 

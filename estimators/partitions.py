@@ -69,6 +69,7 @@ class Absorbed:
     keys : the series that accepted messages count for
     moments : Moments [keys], merged over panes
     last_event_us : int64 [keys]
+    event_us : int64 [messages], event times of the accepted messages
     """
 
     records_accepted: int
@@ -79,6 +80,7 @@ class Absorbed:
     keys: list[Key]
     moments: Moments
     last_event_us: Ints
+    event_us: Ints
 
 
 def new_state(spec: StreamSpec, partition: int) -> PartitionState:
@@ -106,7 +108,7 @@ def absorb(state: PartitionState, spec: StreamSpec, pairs: Pairs) -> Absorbed:
     A record is judged by the clock after itself: `future`, then `late`, then by its pairs; `empty` if none is accepted.
     """
     if not len(pairs.offset):
-        return Absorbed(0, 0, {}, {}, 0, *_NO_SERIES)
+        return Absorbed(0, 0, {}, {}, 0, *_NO_SERIES, pairs.event_time_us)
     judged = judge(pairs.event_time_us, pairs.append_time_us, state.clock_us, spec)
     state.clock_us = judged.end_us
     state.clock_jumps += judged.jumps
@@ -125,7 +127,9 @@ def absorb(state: PartitionState, spec: StreamSpec, pairs: Pairs) -> Absorbed:
         state.overflow_clock_us = int(accepted.clock_us[admission.last_overflow])
     totals = _fill_rings(state, spec, accepted, admission) if accepted.keys else _NO_SERIES
     _release_room(state)
-    return Absorbed(records, len(accepted.keys), rejected, pairs_rejected, admission.overflow, *totals)
+    return Absorbed(
+        records, len(accepted.keys), rejected, pairs_rejected, admission.overflow, *totals, accepted.event_us
+    )
 
 
 @dataclass(frozen=True, slots=True)

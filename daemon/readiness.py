@@ -1,0 +1,26 @@
+"""Whether the daemon's numbers can be used, and why not, in words."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from daemon.health import Readiness
+from daemon.ownership import OwnedPartition
+from daemon.source import SourceHealth
+from daemon.starting import Starting
+
+OUTAGE_SECONDS: Final = 60.0  # a broker outage beyond this makes the daemon unready
+
+
+def readiness(source: SourceHealth, owned: Iterable[OwnedPartition], starting: Starting, now: float) -> Readiness:
+    """Judge at monotonic `now`: the group has answered, the brokers do, and every partition has been restored."""
+    reasons = []
+    outage = None if source.unreachable_since is None else now - source.unreachable_since
+    if outage is not None and (outage > OUTAGE_SECONDS or not source.joined):
+        reasons.append(f"no broker has answered for {outage:.0f} s: {source.reason}")
+    if not source.joined:
+        reasons.append("the consumer group has not answered yet")
+    behind = sum(not partition.restored for partition in owned) + len(starting)
+    if behind:
+        reasons.append(f"{behind} partitions are still being restored from the log")
+    reasons += starting.reasons()
+    return Readiness(ready=not reasons, reasons=tuple(reasons))
