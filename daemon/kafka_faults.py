@@ -24,7 +24,7 @@ class Faults:
         self._consumer = consumer
         self._options = options
         self._connection = dict(connection)
-        self._questions = Questions(consumer)
+        self._questions = Questions(consumer, options)
         self._suspects = Suspects()
         self._topic_ids: dict[str, object] = {}
         self._missing: set[str] = set()

@@ -81,7 +81,10 @@ def batch_of(partition: TopicPartition, records: Sequence[Any], *, want_headers:
     return Batch(
         partition=Partition(partition.topic, partition.partition),
         offsets=np.fromiter((record.offset for record in records), np.int64, count),
-        timestamps_ms=np.fromiter((record.timestamp for record in records), np.int64, count),
+        # The oldest message format has no timestamps.
+        timestamps_ms=np.fromiter(
+            (-1 if record.timestamp is None else record.timestamp for record in records), np.int64, count
+        ),
         values=[record.value for record in records],
         headers=[tuple((name, value or b"") for name, value in record.headers) for record in records]
         if want_headers

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from daemon import kafka_guards
 from daemon.kafka_guards import PoisonedBatchError
@@ -89,6 +90,11 @@ class Probe:
                 records = self._consumer.poll(timeout_ms=_POLL_MS, max_records=1)
             except PoisonedBatchError as poison:
                 return poison.base_offset == self._base_offset
+            except OffsetOutOfRangeError as error:
+                raise SourceUnavailableError("a bad batch expired while its end was looked for") from error
+            except KafkaError:  # an outage: it ends, or the deadline comes
+                time.sleep(_POLL_MS / 1000)
+                continue
             if records or (kafka_guards.position(self._consumer, self._partition) or 0) > offset:
                 return False
         raise SourceUnavailableError(f"the brokers did not tell within {_SEARCH_SECONDS:.0f} s where a bad batch ends")

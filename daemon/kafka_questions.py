@@ -7,6 +7,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaConnectionError, KafkaError
 
 from daemon import kafka_guards
+from daemon.kafka_failures import in_words, is_refusal
+from daemon.kafka_options import KafkaOptions
 from daemon.source import SourceUnavailableError
 
 _QUESTION_MS: Final = 3_000
@@ -18,26 +20,27 @@ _Answer = TypeVar("_Answer")
 class Questions:
     """Each raises SourceUnavailableError where the brokers do not answer in time."""
 
-    def __init__(self, consumer: KafkaConsumer) -> None:
+    def __init__(self, consumer: KafkaConsumer, options: KafkaOptions) -> None:
         self._consumer = consumer
+        self._options = options
 
     def committed(self, partition: TopicPartition) -> int | None:
         """Return the group's stored offset."""
-        stored: int | None = _ask(lambda: self._consumer.committed(partition, timeout_ms=_QUESTION_MS))
+        stored: int | None = self._ask(lambda: self._consumer.committed(partition, timeout_ms=_QUESTION_MS))
         return stored
 
     def beginning(self, partition: TopicPartition) -> int:
         """Return the first offset that still exists."""
-        return int(_ask(lambda: self._consumer.beginning_offsets([partition], timeout_ms=_QUESTION_MS)[partition]))
+        return int(self._ask(lambda: self._consumer.beginning_offsets([partition], timeout_ms=_QUESTION_MS)[partition]))
 
     def end(self, partition: TopicPartition) -> int:
         """Return the offset after the last record; under read_committed the last stable offset."""
-        return int(_ask(lambda: self._consumer.end_offsets([partition], timeout_ms=_QUESTION_MS)[partition]))
+        return int(self._ask(lambda: self._consumer.end_offsets([partition], timeout_ms=_QUESTION_MS)[partition]))
 
     def offset_for_time(self, partition: TopicPartition, timestamp_ms: int) -> int | None:
         """Return the first offset at or after a time; None beyond the end."""
         times = {partition: timestamp_ms}
-        found = _ask(lambda: self._consumer.offsets_for_times(times, timeout_ms=_QUESTION_MS)[partition])
+        found = self._ask(lambda: self._consumer.offsets_for_times(times, timeout_ms=_QUESTION_MS)[partition])
         return None if found is None else int(found.offset)
 
     def largest_timestamp_ms(self, partition: TopicPartition) -> int | None:
@@ -52,16 +55,16 @@ class Questions:
             except KafkaConnectionError:
                 self.beginning(partition)
             except KafkaError as error:
-                raise _unavailable(error) from error
+                raise self._unavailable(error) from error
         return None
 
+    def _ask(self, question: Callable[[], _Answer]) -> _Answer:
+        try:
+            return question()
+        except (KafkaError, KeyError) as error:
+            raise self._unavailable(error) from error
 
-def _ask(question: Callable[[], _Answer]) -> _Answer:
-    try:
-        return question()
-    except (KafkaError, KeyError) as error:
-        raise _unavailable(error) from error
-
-
-def _unavailable(error: Exception) -> SourceUnavailableError:
-    return SourceUnavailableError(f"the brokers did not answer: {error!r}")
+    def _unavailable(self, error: Exception) -> SourceUnavailableError:
+        if is_refusal(error):
+            return SourceUnavailableError(in_words(error, self._options))
+        return SourceUnavailableError(f"the brokers did not answer: {error!r}")

@@ -4,6 +4,7 @@ One thread, the loop's, calls it. The rebalance listener runs on the client's IO
 thread waits inside `poll` or `close`, so both may use the same attributes.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,8 @@ log = structlog.get_logger(__name__)
 _MEMBERSHIP_MS: Final = 2_000
 _COMMIT_MS: Final = 2_000
 _PAUSE_SECONDS: Final = 0.1  # after a poll that failed at once
-_LEAVING_SHARE: Final = 0.4  # of the time to close is for the commit, as much again for the group's answer
+# Of the time to close: for the commit, as much again for the group's answer, half as much for a rebalance that runs.
+_LEAVING_SHARE: Final = 0.35
 
 _Records = dict[TopicPartition, list[Any]]
 
@@ -56,7 +58,7 @@ class KafkaSource:
         self._outage = Outage(clock, lambda: diagnose(options.bootstrap_servers, options.security))
         self._consumer = KafkaConsumer(**member_arguments(options, self._connection))
         kafka_guards.attach(self._consumer, self._outage.progress, self._note_connection)
-        self._questions = Questions(self._consumer)
+        self._questions = Questions(self._consumer, options)
         self._faults = Faults(self._consumer, options, self._connection)
         self._commits = Commits()
         self._listener = Listener(self._consumer, enqueue, self._commits)
@@ -190,9 +192,17 @@ class KafkaSource:
 
     def _leave(self, timeout_s: float) -> None:
         try:
+            self._finish_rebalance(timeout_s / 2)
             self._consumer.close(autocommit=False, timeout_ms=round(timeout_s * 1000))
         except KafkaError as error:
             log.warning("leaving the group failed", error=repr(error))
+
+    def _finish_rebalance(self, timeout_s: float) -> None:
+        """See a rebalance that runs through, because the client takes no commit until then."""
+        deadline = self._clock.monotonic() + timeout_s
+        while self._consumer.group_metadata().state == MemberState.REBALANCING and self._clock.monotonic() < deadline:
+            with contextlib.suppress(KafkaError, PoisonedBatchError):
+                self._consumer.poll(timeout_ms=round(_PAUSE_SECONDS * 1000))
 
     def _poll_client(self, timeout_s: float) -> _Records:
         try:

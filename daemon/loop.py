@@ -195,8 +195,7 @@ class Loop:
 
     def _absorb_batch(self, owned: OwnedPartition, batch: Batch) -> None:
         streams = self._by_topic[batch.partition.topic]
-        if owned.missing_before_us is not None:
-            owned.begin_at(int(batch.timestamps_ms[0]), streams)
+        owned.begin_at(int(batch.timestamps_ms[0]), streams)
         for part, counted in zip(batch.split(owned.count_from), (False, True), strict=True):
             if len(part):
                 for stream in streams:

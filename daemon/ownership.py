@@ -59,9 +59,10 @@ class OwnedPartition:
         What is missing was appended before it, and before it was found to be missing. Under CreateTime the timestamp
         may be older than what was read before; then the partition clock is the better bound.
         """
-        first_us = timestamp_ms * US_PER_MS
-        if self.missing_before_us is not None:
-            first_us = min(first_us, self.missing_before_us)
+        if self.missing_before_us is None:
+            return
+        # The oldest message format has no timestamps.
+        first_us = self.missing_before_us if timestamp_ms < 0 else min(timestamp_ms * US_PER_MS, self.missing_before_us)
         for stream in streams:
             state = self.states[stream.name]
             begin(state, stream.spec, first_us if state.clock_us is None else max(first_us, state.clock_us))

@@ -411,7 +411,7 @@ def test_in_an_outage_windows_are_not_complete_since_nobody_knows_what_they_miss
     assert replica.stream.windows[0].complete.all()
 
 
-@pytest.mark.parametrize("later", [None, -120])
+@pytest.mark.parametrize("later", [None, -120, "unknown"])
 def test_a_gap_at_the_end_of_the_log_makes_windows_incomplete_whatever_follows(later):
     world = World()
     world.produce(90)
@@ -421,7 +421,8 @@ def test_a_gap_at_the_end_of_the_log_makes_windows_incomplete_whatever_follows(l
     world.log.append(partition, [b"{}"] * 20, [int(world.clock.now() * 1000)] * 20)
     world.log.corrupt(partition, end, end + 20)
     if later is not None:  # under CreateTime the next record may carry an old timestamp
-        world.log.append(partition, [b"{}"], [int((world.clock.now() + later) * 1000)])
+        stamp = -1 if later == "unknown" else int((world.clock.now() + later) * 1000)
+        world.log.append(partition, [b"{}"], [stamp])
     world.settle()
     assert not replica.stream.windows[0].complete.any()
     world.wait(70)
