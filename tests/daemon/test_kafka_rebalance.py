@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from kafka.structs import MemberState
 
 from daemon import kafka_guards
 from daemon.clock import SystemClock
@@ -169,6 +170,28 @@ def test_a_member_without_partitions_has_joined_and_makes_progress(world):
     assert health.last_progress > before + 0.5
     assert second.source.heartbeat_age_s() < 2
     world.close(first, second)
+
+
+@pytest.mark.kafka
+def test_leaving_in_the_middle_of_a_rebalance_commits_what_was_staged(world):
+    topic = world.create_topic(4)
+    partitions = [Partition(topic, number) for number in range(4)]
+    for partition in partitions:
+        world.append(partition, [b"a", b"b"])
+    first = resumed(world, topic)
+    first.source.stage_commit(dict.fromkeys(partitions, 2))
+    second = world.member(topic)
+
+    def rebalancing():
+        return first.source._consumer.group_metadata().state == MemberState.REBALANCING
+
+    while not rebalancing():
+        second.poll(0.02)
+        first.poll(0.001)
+    world.close(first)
+    until(lambda: second.owned == set(partitions), second)
+    assert second.source.committed(partitions) == dict.fromkeys(partitions, 2)
+    world.close(second)
 
 
 @pytest.mark.kafka
