@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -48,10 +48,10 @@ def problems_of(error: ValidationError, model: type[BaseModel], origins: Mapping
         elif fault["type"] == "extra_forbidden":
             yield Problem(path, _unknown(model, location) + _origin(path, origins))
         else:
-            yield Problem(path, _wrong(fault, path) + _origin(path, origins))
+            yield Problem(path, _wrong(model, fault, path) + _origin(path, origins))
 
 
-def _wrong(fault: ErrorDetails, path: str) -> str:
+def _wrong(model: type[BaseModel], fault: ErrorDetails, path: str) -> str:
     context = fault.get("ctx", {})
     if fault["type"] == "value_error":
         return str(context["error"])
@@ -61,7 +61,16 @@ def _wrong(fault: ErrorDetails, path: str) -> str:
         meant = nearest(str(fault["input"]), words) if got else None
         return f"{got}write {one_of(words)}" + (f"; did you mean `{meant}`?" if meant and len(words) > 1 else "")
     template = _WRITE.get(fault["type"])
+    if fault["type"] == "tuple_type" and (example := _example(model, fault["loc"])) is not None:
+        return f"{got}write a list, such as {example}"
     return f"{got}{template.format(**context)}" if template else f"{got}{fault['msg']}"
+
+
+def _example(model: type[BaseModel], location: tuple[int | str, ...]) -> str | None:
+    """Return the field's own example as YAML and JSON both read it."""
+    above = model_at(model, location[:-1])
+    field = above.model_fields.get(str(location[-1])) if above is not None else None
+    return json.dumps(field.examples[0]) if field is not None and field.examples else None
 
 
 def _quote(value: object, path: str) -> str:
@@ -91,14 +100,13 @@ def _missing(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterato
     below = model_at(model, location)
     if above is None:
         return
-    field = above.model_fields[str(location[-1])]
-    examples: list[Any] | None = field.examples
-    if below is not None and not examples:
+    example = _example(model, location)
+    if below is not None and example is None:
         for name, part in below.model_fields.items():
             if part.is_required():
                 yield from _missing(model, (*location, name))
         return
-    hint = f", such as {json.dumps(examples[0])}" if examples else ""
+    hint = "" if example is None else f", such as {example}"
     yield Problem(path_text(location), f"is missing; write it{hint}")
 
 

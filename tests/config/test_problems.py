@@ -76,7 +76,7 @@ def test_an_empty_configuration_is_told_what_it_needs_at_least(problems):
     ("line", "path", "part"),
     [
         ("streams: []", "streams", "at least one entry"),
-        ("streams: {topic: a}", "streams", "write a list"),
+        ("streams: {topic: a}", "streams", 'write a list, such as [{"topic": "pairs"}]'),
         ("windows: []", "windows", "at least one entry"),
         ("windows: 5m", "windows", "write a list"),
         ("windows: [300]", "windows[0]", "write a text"),
