@@ -9,10 +9,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from daemon.commands.options import word_of, words_text
 from daemon.demo_rows import has_estimates
 from daemon.demo_session import Demo, DemoOptions, DemoState
 from daemon.demo_view import PlainView, header, live, report
 from daemon.layout import output_console, printing
+
+Output = Literal["table", "json"]
 
 
 def demo(
@@ -20,7 +23,13 @@ def demo(
         float | None, typer.Option("--seconds", metavar="N", min=1, help="End after so long. Default: at Ctrl-C.")
     ] = None,
     output: Annotated[
-        Literal["table", "json"], typer.Option("--output", help="A live table, or one JSON object at the end.")
+        Output,
+        typer.Option(
+            "--output",
+            parser=word_of(Output),
+            metavar=words_text(Output),
+            help="A live table, or one JSON object at the end.",
+        ),
     ] = "table",
     bootstrap_servers: Annotated[
         str | None,

@@ -1,12 +1,12 @@
 """Flags that several commands share, spelt as Prometheus spells its own; and settings, or a sentence per fault."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
-from config.errors import ConfigError
+from config.errors import ConfigError, one_of
 from config.settings import Settings, load
 from daemon.errors import UsageError
 
@@ -30,6 +30,24 @@ LogLevel = Annotated[
     str | None,
     typer.Option("--log.level", metavar="LEVEL", help="debug, info, warn or error; overrides the file."),
 ]
+
+
+def word_of(literal: object, advice: str = "") -> Callable[[str], str]:
+    """Return a flag's parser that takes the words of a Literal, and tells them where another one is given."""
+    words = get_args(literal)
+
+    def parse(word: str) -> str:
+        if word in words:
+            return word
+        # The library's own message begins with the kind of the exception.
+        raise typer.BadParameter(f"`{word}` is unknown; write {one_of(words)}{advice}")
+
+    return parse
+
+
+def words_text(literal: object) -> str:
+    """Return the words of a Literal as --help shows them."""
+    return f"<{'|'.join(get_args(literal))}>"
 
 
 def settings_from(

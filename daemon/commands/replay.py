@@ -15,7 +15,7 @@ from config.settings import Settings
 from config.streams import StreamSettings
 from config.vocabulary import Preset
 from daemon.codec import compile_decoder
-from daemon.commands.options import settings_from
+from daemon.commands.options import settings_from, word_of, words_text
 from daemon.errors import UsageError
 from daemon.files import read_batches
 from daemon.layout import output_console, printing
@@ -26,6 +26,7 @@ from daemon.tables import write_csv, write_json, write_table
 from daemon.wiring import format_of, stream_of
 
 Output = Literal["table", "json", "csv"]
+Window = Literal["all"]
 #: Series labels of a file whose shape has none of its own.
 _LABELS: Final = ("model", "version")
 
@@ -35,9 +36,23 @@ def replay(
     source: Annotated[
         str, typer.Option("--input", metavar="FILE", help="JSONL or CSV, also .gz; - is standard input (JSONL or CSV).")
     ],
-    output: Annotated[Output, typer.Option("--output", help="A table for people, or JSON, or CSV.")] = "table",
+    output: Annotated[
+        Output,
+        typer.Option(
+            "--output",
+            parser=word_of(Output),
+            metavar=words_text(Output),
+            help="A table for people, or JSON, or CSV.",
+        ),
+    ] = "table",
     preset: Annotated[
-        Preset | None, typer.Option("--preset", help="Known record shape; default canonical, by model and version.")
+        Preset | None,
+        typer.Option(
+            "--preset",
+            parser=word_of(Preset),
+            metavar=words_text(Preset),
+            help="Known record shape; default canonical, by model and version.",
+        ),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config.file", metavar="FILE", help="Read it as a stream of this configuration.")
@@ -46,7 +61,13 @@ def replay(
         str | None, typer.Option("--stream", metavar="NAME", help="Which stream, where the configuration has several.")
     ] = None,
     window: Annotated[
-        Literal["all"] | None, typer.Option("--window", help="all: one window over the whole input, times not needed.")
+        Window | None,
+        typer.Option(
+            "--window",
+            parser=word_of(Window, advice="; sliding windows are the `windows` of the file that --config.file names"),
+            metavar=words_text(Window),
+            help="all: one window over the whole input, times not needed.",
+        ),
     ] = None,
 ) -> None:
     """Estimate the divergence in a file: every series and window, in the order of the input.

@@ -143,11 +143,12 @@ def test_some_records_without_a_time_are_rejected_and_the_option_that_reads_them
     [
         (("--input", "/nowhere/at/all.jsonl"), 3, "all.jsonl"),
         (("--input", str(LOG), "--preset", "open-bandid"), 2, "open-bandit"),
-        (("--input", str(LOG), "--window", "5m"), 2, "all"),
-        (("--input", str(LOG), "--output", "xml"), 2, "json"),
+        (("--input", str(LOG), "--window", "5m"), 2, "'--window': `5m` is unknown; write `all`; sliding windows are"),
+        (("--input", str(LOG), "--window", "5m"), 2, "--config.file"),
+        (("--input", str(LOG), "--output", "xml"), 2, "'--output': `xml` is unknown; write `table`, `json` or `csv`"),
         (("--input", str(LOG), "--config.file", "/nowhere/klaxond.yaml"), 2, "klaxond.yaml"),
     ],
-    ids=["no_file", "no_such_preset", "no_such_window", "no_such_output", "no_configuration"],
+    ids=["no_file", "no_such_preset", "no_such_window", "no_such_window_advice", "no_such_output", "no_configuration"],
 )
 def test_a_wrong_argument_is_answered_by_what_to_write(klaxond, arguments, status, words):
     found, err = fault(klaxond, *arguments)
