@@ -7,7 +7,7 @@ import pytest
 from config import vocabulary
 from config.durations import microseconds_of
 from config.sections import LogSettings
-from daemon import codec_format, logs
+from daemon import codec_format, logs, presets
 from estimators import estimates, selfcheck, spec
 
 
@@ -15,6 +15,7 @@ def test_the_words_are_those_of_the_parts_that_take_them():
     assert get_args(vocabulary.Direction) == estimates.DIRECTIONS
     assert get_args(vocabulary.Estimator) == estimates.ESTIMATORS
     assert set(get_args(vocabulary.Sampler)) == set(get_args(estimates.Sampler))
+    assert get_args(vocabulary.Preset) == tuple(presets.PRESETS)
     assert get_args(vocabulary.Format) == codec_format.ENCODINGS
     assert get_args(vocabulary.TimeUnit) == get_args(codec_format.TimeUnit)
     assert get_args(LogSettings.model_fields["level"].annotation) == get_args(logs.Level)
