@@ -75,7 +75,8 @@ def aligned(columns: Sequence[Column], width: int) -> Table:
 
 def number(value: float | None) -> str:
     """Write a number with four significant digits; a dash for what is absent."""
-    return "-" if value is None else f"{value:#.4g}"
+    # `#` keeps trailing zeros, and leaves a bare point after four digits.
+    return "-" if value is None else f"{value:#.4g}".removesuffix(".")
 
 
 def divergence(direction: Direction) -> str:

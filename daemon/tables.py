@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from typing import Final, TextIO
 
 from rich.console import Console
@@ -35,21 +36,20 @@ def write_json(replay: Replay, out: TextIO) -> None:
 
 
 def write_csv(replay: Replay, out: TextIO) -> None:
-    """Write one row per series, window, direction and estimator; what is absent is empty."""
+    """Write one row per series, window, direction and estimator; what is absent is empty, what is infinite `inf`."""
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow([*replay.label_names, "window", *_WINDOW_CSV, "direction", "estimator", *_COLUMNS_CSV])
     for series in replay.series:
-        numbers = series.numbers
-        head = [*series.labels, series.window, *(_cell(numbers[name]) for name in _WINDOW_CSV)]
+        head = [*series.labels, series.window, *(_cell(getattr(series.summary, name)) for name in _WINDOW_CSV)]
         for direction in DIRECTIONS:
             for estimator in ESTIMATORS:
-                columns = numbers[direction][estimator]
-                rows.writerow([*head, direction, estimator, *(_cell(columns[name]) for name in _COLUMNS_CSV)])
+                columns = series.summary.of(direction).of(estimator)
+                rows.writerow([*head, direction, estimator, *(_cell(getattr(columns, name)) for name in _COLUMNS_CSV)])
 
 
-def _cell(value: object) -> object:
-    """As JSON writes it; nothing for what is absent."""
-    if value is None:
+def _cell(value: float | None) -> object:
+    """As JSON writes it, but for infinity; nothing for what is absent."""
+    if value is None or isnan(value):
         return ""
     return str(value).lower() if isinstance(value, bool) else value
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.layout import number
+
 ROOT = Path(__file__).parents[2]
 LOG = ROOT / "daemon" / "data" / "open_bandit_bts.csv.gz"
 WHOLE_LOG = ("replay", "--input", str(LOG), "--preset", "open-bandit", "--window", "all")
@@ -99,6 +101,18 @@ def test_an_outcome_that_the_other_side_excludes_shows_as_infinite_and_not_as_a_
     _, out, _ = klaxond("replay", "--input", path, "--window", "all")
     assert "KL(q||p) is infinite" in out
     assert "infinite" in out.split("\n\n")[0]
+    _, out, _ = klaxond("replay", "--input", path, "--window", "all", "--output", "csv")
+    naive = {row["direction"]: row for row in csv.DictReader(io.StringIO(out)) if row["estimator"] == "naive"}
+    assert (naive["reverse"]["value"], naive["reverse"]["standard_error"]) == ("inf", "")
+    assert math.isfinite(float(naive["forward"]["value"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1630.6, "1631"), (1.0, "1.000"), (0.5, "0.5000"), (123456.0, "1.235e+05"), (-9999.0, "-9999"), (None, "-")],
+)
+def test_a_number_has_four_digits_and_no_bare_point(value, text):
+    assert number(value) == text
 
 
 def test_few_messages_are_shown_with_all_windows_and_said_to_mean_little(klaxond, replayed, tmp_path):
