@@ -103,6 +103,7 @@ async def _connect(
 ) -> None:
     connection.init_future.add_callback(lambda _: tell(None))
     connection.init_future.add_errback(tell)
+    connection._sasl_authenticate = functools.partial(_log_in, connection._sasl_authenticate, tell)
     await connect(node, connection, **more)
 
 
@@ -137,6 +138,15 @@ async def _finish_or_join(coordinator: Any, join: Callable[..., Any], timeout_ms
     joined = coordinator._generation
     await coordinator._on_join_complete_async(joined.generation_id, joined.member_id, joined.protocol, task.value)
     return True
+
+
+async def _log_in(authenticate: Callable[..., Any], tell: Callable[[Exception], None], *within: object) -> None:
+    """Log in; a broker that hangs up meanwhile refuses: the client drops an answer that comes with the end of data."""
+    try:
+        await authenticate(*within)
+    except kafka.errors.KafkaConnectionError:
+        tell(kafka.errors.SaslAuthenticationFailedError("it hangs up during the login"))
+        raise
 
 
 class _TracedRecords:
