@@ -9,11 +9,11 @@ from daemon.errors import EXIT_DEPENDENCY, EXIT_OK, EXIT_USAGE
 from daemon.kafka_admin import Admin, TopicFacts
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_probe import probe
+from daemon.restore import US_PER_MS, replay_span_us
 from daemon.source import Batch, SourceUnavailableError
 from daemon.streams import Stream
 
 _SAMPLE_RECORDS: Final = 5  # of each partition
-_US_PER_MS: Final = 1000
 
 
 class Grade(Enum):
@@ -80,9 +80,9 @@ def _described(facts: TopicFacts) -> str:
 
 
 def needed_retention_ms(stream: Stream) -> int:
-    """Milliseconds of log that the longest window needs: itself, and two panes since its border lies within one."""
+    """Milliseconds of log that a restart reads, and a pane more: the broker deletes while the daemon starts."""
     ring = stream.spec.longest_ring
-    return -(-(ring.length_us + 2 * ring.length_us // ring.panes_per_window) // _US_PER_MS)
+    return -(-(replay_span_us(stream) + ring.length_us // ring.panes_per_window) // US_PER_MS)
 
 
 def judge_records(stream: Stream, batches: Sequence[Batch]) -> Finding:
