@@ -1,6 +1,7 @@
 """`klaxond check`: what is wrong with a configuration, or what it will do; with --connect, what the brokers say."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Final
 
 import typer
 
@@ -9,6 +10,12 @@ from daemon.broker_check import check_brokers
 from daemon.commands.options import ConfigFile, SecretsDir, settings_from
 from daemon.streams import Stream
 from daemon.wiring import kafka_options_of, streams_of
+from estimators.moments import Moments
+from estimators.rings import CAPACITY_MIN
+from estimators.spec import StreamSpec
+
+#: Of one series in one partition; above it a cap of 1000 series means more than a gigabyte.
+SERIES_BYTES_HIGH: Final = 1_000_000
 
 
 def check(
@@ -19,13 +26,15 @@ def check(
         bool, typer.Option("--connect", help="Ask the brokers too: connection, group, topics, a few records.")
     ] = False,
 ) -> None:
-    """Tell every fault of the configuration with its exact path, or what it will read and publish."""
+    """Tell every fault of the configuration with its exact path, or what it will read, publish and need."""
     settings = settings_from(config_file, secrets_dir=secrets_dir)
     options, streams = kafka_options_of(settings), streams_of(settings)
     for warning in settings.warnings():
         typer.echo(f"warning: {warning}", err=True)
     for number, stream in enumerate(streams):
         typer.echo(_sentence(settings, number, stream))
+        if series_bytes(stream.spec) > SERIES_BYTES_HIGH:
+            typer.echo(f"warning: {_large_series(settings, number, stream.spec)}", err=True)
     if not connect:
         return
     worst = 0
@@ -36,12 +45,46 @@ def check(
 
 
 def _sentence(settings: Settings, number: int, stream: Stream) -> str:
-    """Say what of one stream will be read and published."""
+    """Say what of one stream will be read, published and kept."""
     written = settings.streams[number]
     shape = written.format if written.preset == "canonical" else f"{written.format}, preset {written.preset}"
     series = f"one series per {', '.join(stream.label_names)}" if stream.label_names else "one series"
     return (
         f"stream {stream.name}: reads topic {stream.topic} ({shape}), sampled from {written.sampled_from}; "
         f"{series}; windows {', '.join(settings.windows)}; "
-        f"published at http://{settings.web.listen_address}/metrics every {settings.dump()['publish_interval']}"
+        f"published at http://{settings.web.listen_address}/metrics every {settings.dump()['publish_interval']}; "
+        f"memory up to {_megabytes(_bytes_at_cap(stream))} MB a partition"
     )
+
+
+def series_bytes(spec: StreamSpec) -> int:
+    """Bytes that the panes of all windows take of one series in one partition."""
+    pane = Moments.zero(1)
+    return sum(ring.size for ring in spec.rings) * (pane.sums.nbytes + pane.counts.nbytes + pane.max_u.nbytes)
+
+
+def _bytes_at_cap(stream: Stream) -> int:
+    """Bytes of a partition with as many series as the cap allows; without labels there is only one."""
+    slots = CAPACITY_MIN
+    while stream.label_names and slots < stream.spec.max_series + 1:  # rings double; `__other__` is one more
+        slots *= 2
+    return slots * series_bytes(stream.spec)
+
+
+def _large_series(settings: Settings, number: int, spec: StreamSpec) -> str:
+    """Say which setting makes a series large: each adds panes as short as the first window's."""
+    written = settings.dump()["streams"][number]
+    without_delay = series_bytes(replace(spec, expected_delay_us=0))
+    if 2 * without_delay <= series_bytes(spec):
+        path, cause = f"streams[{number}].expected_delay", f"{written['expected_delay']} is kept"
+    else:
+        path, cause = "panes_per_window", "with burn_in and max_skew this many panes are kept"
+    return (
+        f"{path}: {cause} in panes of a {settings.panes_per_window}th of each window, so one series takes "
+        f"{_megabytes(series_bytes(spec))} MB in each partition; write less, or a longer first window than "
+        f"{settings.windows[0]}, or a small max_series_per_partition"
+    )
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f}" if size_bytes < 10_000_000 else f"{size_bytes / 1e6:,.0f}"

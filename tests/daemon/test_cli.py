@@ -94,6 +94,27 @@ def test_check_says_what_each_stream_reads_and_publishes(klaxond, configuration)
         assert part in pairs
 
 
+def test_check_tells_the_memory_that_the_cap_allows(klaxond, configuration):
+    """28 columns of 8 bytes; panes of the default windows: a window and a half, and what a minute of skew adds."""
+    panes = (45 + 6) + (45 + 1) + (45 + 1)
+    status, out, err = klaxond("check", "--config.file", configuration())
+    assert (status, err) == (0, "")
+    assert f"memory up to {panes * 28 * 8 * 1024 / 1e6:.0f} MB a partition" in out
+    _, out, _ = klaxond("check", "--config.file", configuration(SMALLEST + "max_series_per_partition: 15\n"))
+    assert f"memory up to {panes * 28 * 8 * 16 / 1e6:.1f} MB a partition" in out
+
+
+def test_check_warns_of_a_delay_that_makes_series_large_and_names_it(klaxond, configuration):
+    delayed = SMALLEST.replace("{topic: pairs", "{topic: pairs, expected_delay: 24h")
+    status, out, err = klaxond("check", "--config.file", configuration(delayed))
+    assert status == 0
+    assert "warning: streams[0].expected_delay: 1d is kept in panes" in err
+    assert "one series takes 2.1 MB in each partition" in err
+    assert "memory up to 2,187 MB" in out
+    many = SMALLEST + "panes_per_window: 1000\nburn_in: 1000\n"
+    assert "warning: panes_per_window: " in klaxond("check", "--config.file", configuration(many))[2]
+
+
 def test_check_tells_every_fault_with_its_exact_path(klaxond, configuration):
     text = SMALLEST.replace("format", "formt") + "windows: [5m, 7m]\n"
     status, out, err = klaxond("check", "--config.file", configuration(text))
@@ -161,7 +182,8 @@ def test_connect_tells_of_wrong_clocks_and_short_retention_and_names_the_command
     assert f"ok: topic {topic} has 2 partitions" in out
     assert "kafka-configs.sh" in out
     assert f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime" in out
-    assert f"retention.ms is 3600000, less than the {24 * 3600_000 * 32 // 30}" in out
+    # What a restart reads again of the default windows, 46 panes of 24h and two skews of 60s, and one pane more.
+    assert f"retention.ms is 3600000, less than the {24 * 3600_000 * 47 // 30 + 2 * 60_000}" in out
     assert "holds no record yet" in out
 
 
