@@ -88,7 +88,9 @@ def configure(
     logging.captureWarnings(capture=True)
     # The scheduler tells each job at INFO, the client logs passwords at DEBUG.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    logging.getLogger("kafka").setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
+    # The client tells every connection and heartbeat at INFO, where our own lines would drown.
+    quietest = logging.INFO if level == "debug" else logging.WARNING
+    logging.getLogger("kafka").setLevel(max(quietest, logging.getLevelName(level.upper())))
     threading.excepthook = _log_dead_thread
     sys.excepthook = _log_crash
     return counts
