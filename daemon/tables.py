@@ -109,13 +109,12 @@ def _verdict(series: ReplayedSeries) -> str:
 
 def sentences(replay: Replay) -> Iterator[str]:
     """Tell in words what the numbers say, about the series that is furthest apart in the longest window."""
-    if not replay.series:
+    if not replay.messages:
         yield "No pair could be used."
+    elif not replay.series:
+        yield "The last window holds no series."
     else:
         yield from _findings(replay, [series for series in replay.series if series.window == replay.longest_window])
-    if replay.rejected:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(replay.rejected.items()))
-        yield f"Rejected: {reasons} (of {replay.records} records)."
     yield from replay.notes
 
 

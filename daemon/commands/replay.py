@@ -17,7 +17,7 @@ from config.vocabulary import Preset
 from daemon.codec import compile_decoder
 from daemon.commands.options import settings_from, word_of, words_text
 from daemon.errors import UsageError
-from daemon.files import read_batches
+from daemon.files import STANDARD_INPUT, read_batches
 from daemon.layout import output_console, printing
 from daemon.presets import PRESETS
 from daemon.replaying import Replay, replay_whole, replay_windows
@@ -88,6 +88,24 @@ def replay(
             write_csv(made, sys.stdout)
         else:
             write_table(made, output_console())
+    if output != "table":
+        for note in made.notes:
+            typer.echo(f"note: {note}", err=True)
+    if not made.messages:
+        raise UsageError(_nothing_usable(source, made, configured=config_file is not None))
+
+
+def _nothing_usable(source: str, made: Replay, *, configured: bool) -> str:
+    """Say why, and what to try."""
+    name = "standard input" if source == STANDARD_INPUT else source
+    if made.first_fault is None:
+        return f"no record of {name} could be used: `where` selects none of the {made.records}"
+    advice = (
+        "Check `preset` and `paths` of the stream"
+        if configured
+        else f"Try another --preset NAME ({', '.join(PRESETS)}), or tell by --config.file where a record holds what"
+    )
+    return f"no record of {name} could be used; the first fault is {made.first_fault}. {advice}"
 
 
 def _settings(preset: Preset | None, config_file: Path | None) -> Settings:

@@ -125,6 +125,106 @@ def test_few_messages_are_shown_with_all_windows_and_said_to_mean_little(klaxond
     assert [(each["messages"], each["reverse"]["fixed"]["value"]) for each in sliding] == [(5, None)] * 3
 
 
+# What the numbers do not say
+
+GOOD = {"model": "m", "version": "1", "ts": 1_700_000_000, "logp": -1.0, "logq": -1.2}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write records as JSON lines."""
+
+    def write(*records):
+        path = tmp_path / "records.jsonl"
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        return path
+
+    return write
+
+
+def test_messages_before_the_longest_window_are_said_to_be_left_out(klaxond, replayed, written):
+    old = [GOOD | {"ts": GOOD["ts"] - hours * 3600} for hours in range(200, 40, -20)]
+    path = written(*old, GOOD, GOOD)
+    inside = [each["messages"] for each in replayed("--input", path)["series"] if each["window"] == "24h"]
+    assert inside == [2]
+    note = (
+        "8 of 10 messages are older than the longest window (24h), which ends at 2023-11-14T22:24:00Z; "
+        "--window all takes all."
+    )
+    _, table, _ = klaxond("replay", "--input", path)
+    _, rows, notes = klaxond("replay", "--input", path, "--output", "csv")
+    assert note in table
+    assert f"note: {note}" in notes
+    assert "older" not in rows
+    assert "older" not in klaxond("replay", "--input", path, "--window", "all")[1]
+
+
+def test_a_file_that_one_window_holds_needs_no_note(klaxond, written):
+    path = written(*[GOOD | {"ts": GOOD["ts"] + second} for second in range(40)])
+    assert klaxond("replay", "--input", path, "--output", "json")[2] == ""
+
+
+def test_a_time_far_ahead_is_told_with_its_line(klaxond, written):
+    ahead = GOOD | {"ts": 1_900_000_000}
+    path = written(GOOD, GOOD, ahead, *[GOOD] * 2500)  # two batches
+    _, out, _ = klaxond("replay", "--input", path)
+    assert "jump ahead by more than the longest window (24h)" in out
+    assert "2030-03-17T17:46:40Z, is at line 3" in out
+    assert "2502 of 2503 messages are older" in out
+    assert "jump" not in klaxond("replay", "--input", written(GOOD, GOOD))[1]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--window", "all")], ids=["sliding", "all"])
+def test_each_reason_is_told_with_the_first_line_and_what_is_wrong_there(klaxond, written, arguments):
+    unpaired, lopsided = {**GOOD, "logq": None}, GOOD | {"logp": [-1.0, -2.0], "logq": [-1.1]}
+    del unpaired["logq"]
+    path = written(GOOD, lopsided, unpaired, GOOD | {"logp": [2.0, -1.0], "logq": [-1.0, -1.0]}, unpaired, lopsided)
+    _, out, _ = klaxond("replay", "--input", path, *arguments)
+    records = next(line for line in out.splitlines() if line.startswith("Rejected records: "))
+    assert "2 length_mismatch (first at line 2: the arrays of the two sides differ in length)" in records
+    assert "2 schema (first at line 3: the record does not hold both sides" in records
+    assert records.endswith("; of 6.")
+    assert "Rejected pairs: 1 positive." in out.splitlines()
+
+
+def test_the_first_place_is_that_of_the_file_and_not_of_a_later_batch(klaxond, written):
+    path = written(*[GOOD] * 1500, GOOD | {"model": "two words"}, *[GOOD] * 1000, GOOD | {"model": "two words"})
+    _, out, _ = klaxond("replay", "--input", path)
+    assert "Rejected records: 2 label (first at line 1501: " in out
+
+
+def test_rows_of_csv_are_counted_below_the_header(klaxond, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("model,version,logp,logq\nm,1,-1,-1.1\nm,1,-1\n")
+    _, out, _ = klaxond("replay", "--input", path, "--window", "all")
+    assert "1 schema (first at row 2: " in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("--window", "all")], ids=["sliding", "all"])
+@pytest.mark.parametrize("output", ["table", "json", "csv"])
+def test_a_file_of_which_nothing_can_be_used_is_a_usage_fault_after_the_output(klaxond, written, output, arguments):
+    path = written({"trainer": -1.0}, GOOD | {"logp": 1.0})
+    status, out, err = klaxond("replay", "--input", path, "--output", output, *arguments)
+    assert status == 2
+    assert "the first fault is schema at line 1: the record does not hold both sides" in err
+    assert "--preset NAME (canonical, open-bandit, prime-rl)" in err
+    if output == "json":
+        assert json.loads(out) == {"series": [], "records": 2, "rejected": {"empty": 1, "positive": 1, "schema": 1}}
+    elif output == "csv":
+        assert out.startswith("model,version,window,")
+    else:
+        assert "No pair could be used." in out
+
+
+def test_a_selection_of_nothing_is_a_usage_fault_that_names_it(klaxond, windows_file, tmp_path):
+    path, config, messages = windows_file
+    chosen = tmp_path / "chosen.yaml"
+    chosen.write_text(config.read_text().replace("{topic: pairs", "{topic: pairs, where: {model: nobody}"))
+    status, _, err = klaxond("replay", "--input", path, "--config.file", chosen)
+    assert status == 2
+    assert f"`where` selects none of the {len(messages)}" in err
+
+
 # Faults are sentences
 
 
