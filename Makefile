@@ -22,7 +22,7 @@ setup: $(READY) ## make .venv with every locked dependency and klaxond itself
 # Where the stamp is older than the lock or pyproject.toml: install again. A half-made .venv is made anew.
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
-	  echo "klaxond needs Python 3.11 to 3.14, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." \
+	  echo "klaxond needs Python 3.11 to 3.14, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | sed -n 1p)." \
 	  "Name another: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make virtual environments." \
