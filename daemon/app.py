@@ -23,6 +23,7 @@ from daemon.health import Health
 from daemon.jobs import Jobs
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_source import KafkaSource
+from daemon.kafka_warnings import warn_of_create_time
 from daemon.loop import Loop
 from daemon.scrapes import ScrapeTimes
 from daemon.server import Server
@@ -75,6 +76,8 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
         for part in (_jobs(settings, queue), _watchdog(options, source, health, clock)):
             part.start()
             parts.callback(part.stop)
+        # Asks the brokers, so not on the loop's time.
+        threading.Thread(target=warn_of_create_time, args=(options,), name="topic-warnings", daemon=True).start()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         loop.run(stop)
