@@ -1,4 +1,4 @@
-"""What brokers say about topics and the group; for `klaxond check --connect`. Nothing here changes anything."""
+"""What brokers say about topics and the group, for `check --connect` and for warnings. It changes nothing."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -34,17 +34,23 @@ class TopicFacts:
     timestamp_type: str | None  # CreateTime or LogAppendTime
     retention_ms: int | None  # -1: for ever
 
+    def clock_problem(self, bootstrap_servers: Sequence[str]) -> str:
+        """Say what producers' clocks can do, and the command that ends it; empty where brokers stamp, or unknown."""
+        if self.timestamp_type in {None, LOG_APPEND_TIME}:
+            return ""
+        return (
+            f"topic {self.name}: message.timestamp.type is {self.timestamp_type}, so a producer with a wrong clock "
+            "can expire windows; better: kafka-configs.sh "
+            f"--bootstrap-server {','.join(bootstrap_servers)} --alter --entity-type topics "
+            f"--entity-name {self.name} --add-config message.timestamp.type={LOG_APPEND_TIME}"
+        )
+
     def problems(self, needed_retention_ms: int, bootstrap_servers: Sequence[str]) -> Iterator[str]:
         """Say what will make numbers of this topic worse than they could be, and what to do."""
         if self.timestamp_type is None:
             yield f"topic {self.name}: its configuration may not be read (DescribeConfigs): retention is not checked"
-        elif self.timestamp_type != LOG_APPEND_TIME:
-            yield (
-                f"topic {self.name}: message.timestamp.type is {self.timestamp_type}, so a producer with a wrong clock "
-                "can expire windows; better: kafka-configs.sh "
-                f"--bootstrap-server {','.join(bootstrap_servers)} --alter --entity-type topics "
-                f"--entity-name {self.name} --add-config message.timestamp.type={LOG_APPEND_TIME}"
-            )
+        elif problem := self.clock_problem(bootstrap_servers):
+            yield problem
         if self.retention_ms is not None and 0 <= self.retention_ms < needed_retention_ms:
             yield (
                 f"topic {self.name}: retention.ms is {self.retention_ms}, less than the {needed_retention_ms} that the "
