@@ -182,19 +182,25 @@ def test_the_scrape_configuration_of_the_readme_is_one(tmp_path, promtool):
     assert promtool("check", "config", str(path)) == (0, "")
 
 
-def _series(model, value, short, error, pane_error, comparable):
-    """Constant samples of one model for the alert's rule test; None leaves a metric out."""
+def _series(model, value, short, error, pane_error, comparable, infinite=0):
+    """Constant samples of one model for the alerts' rule test; None leaves a metric out."""
     rows = {
         'klaxon_kl_nats{model="%s",direction="reverse",estimator="adaptive",window="1h"}': value,
         'klaxon_kl_nats{model="%s",direction="reverse",estimator="adaptive",window="5m"}': short,
         'klaxon_kl_standard_error_nats{model="%s",direction="reverse",estimator="adaptive",window="1h"}': error,
         'klaxon_kl_pane_standard_error_nats{model="%s",direction="reverse",window="1h"}': pane_error,
         'klaxon_comparable{model="%s",window="1h"}': comparable,
+        'klaxon_infinite{model="%s",window="1h"}': infinite,
     }
-    return [{"series": name % model, "values": f"{found}x20"} for name, found in rows.items() if found is not None]
+    # Written out: promtool's short form knows no infinity.
+    return [
+        {"series": name % model, "values": " ".join([str(found)] * 21)}
+        for name, found in rows.items()
+        if found is not None
+    ]
 
 
-def test_the_alert_of_the_readme_fires_on_a_sure_drift_only(rules, promtool):
+def test_the_alerts_of_the_readme_fire_on_a_sure_drift_on_pairs_that_differ_and_on_infinity_only(rules, promtool):
     drift = [
         {"exp_labels": {"model": model, "direction": "reverse", "window": "1h"}} for model in ("sure", "few_panes")
     ]
@@ -208,6 +214,7 @@ def test_the_alert_of_the_readme_fires_on_a_sure_drift_only(rules, promtool):
             *_series("over", 0.05, 0.001, 0.001, 0.002, 1),
             *_series("small", 0.005, 0.005, 0.0001, 0.0001, 1),
             *_series("truncated", 0.05, 0.05, 0.001, 0.002, 0),
+            *_series("ruled_out", "Inf", "Inf", None, None, None, infinite=1),
         ],
         "alert_rule_test": [
             {"eval_time": "4m", "alertname": "KlaxonDrift", "exp_alerts": []},
@@ -216,6 +223,12 @@ def test_the_alert_of_the_readme_fires_on_a_sure_drift_only(rules, promtool):
                 "eval_time": "6m",
                 "alertname": "KlaxonPairsNotComparable",
                 "exp_alerts": [{"exp_labels": {"model": "truncated", "window": "1h"}}],
+            },
+            {"eval_time": "4m", "alertname": "KlaxonInfinite", "exp_alerts": []},
+            {
+                "eval_time": "6m",
+                "alertname": "KlaxonInfinite",
+                "exp_alerts": [{"exp_labels": {"model": "ruled_out", "window": "1h"}}],
             },
         ],
     }

@@ -67,7 +67,7 @@ def _assert_the_readme_s_alert_fires_above_its_threshold_only(server, at):
     """Take the rule from the page, with this test's windows in the place of 1h and 5m."""
     page = (Path(__file__).parents[2] / "README.md").read_text()
     (block,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL)
-    drift, _ = yaml.safe_load(block)["groups"][0]["rules"]
+    drift, *_ = yaml.safe_load(block)["groups"][0]["rules"]
     expression = drift["expr"].replace('window="5m"', 'window="1m"').replace('window="1h"', 'window="5m"')
     assert expression.count("> 0.01") == 2
     low = server.query(expression.replace("> 0.01", "> 1e-9"), at)
