@@ -114,6 +114,13 @@ def test_a_plain_make_lists_every_target():
     assert set(re.findall(r"^  make (\w+)", done.stdout, re.MULTILINE)) == targets == phony
 
 
+def test_every_entry_of_the_changelog_follows_its_grammar():
+    entries = re.findall(r"^- .*(?:\n  .*)*", text_of("CHANGELOG.md"), re.MULTILINE)
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"- \[(CHANGE|FEATURE|ENHANCEMENT|BUGFIX)\] [a-z][a-z ]*: \S[^\0]*\.", entry), entry
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_to_a_file_resolves(document):
     for target in re.findall(r"\]\(([^)#\s]+)", text_of(document)):
