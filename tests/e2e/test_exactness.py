@@ -147,7 +147,8 @@ def test_the_parts_of_three_members_sum_to_the_whole_also_when_one_is_killed(kaf
         member.wait_until(lambda samples: len(_owned(samples)) == PARTITIONS // 3, "a third of the partitions")
     wait_for_messages(members, traffic)
     before = [consumed(member.samples()) for member in members]
-    assert sum(before) == len(traffic.messages)
+    surplus = sum(before) - len(traffic.messages)
+    assert 0 <= surplus <= _counted_again_at_most(members)
     time.sleep(2)  # two commit intervals: what was counted is committed
     members[0].kill()
     produce(kafka_broker, topic, traffic.records(600, time.time() - 2, time.time()))
@@ -157,9 +158,16 @@ def test_the_parts_of_three_members_sum_to_the_whole_also_when_one_is_killed(kaf
     wait_for_messages(rest, traffic)
     after = [consumed(member.samples()) for member in rest]
     assert all(late >= early for early, late in zip(before[1:], after, strict=True)), "counters never fall"
-    assert before[0] + sum(after) == len(traffic.messages)
+    again = before[0] + sum(after) - len(traffic.messages) - surplus
+    assert 0 <= again <= _counted_again_at_most(rest)
     status, seconds = rest[0].stop()
     assert (status, seconds < 10) == (0, True)
+
+
+def _counted_again_at_most(members):
+    """Nothing, unless the client refused a revocation's commit and said so: then a commit interval of traffic each."""
+    refused = sum(member.log.read_text().count("were not committed on revocation") for member in members)
+    return refused * 1000
 
 
 def _produce_for(broker, topic, traffic, seconds):
