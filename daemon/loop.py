@@ -6,7 +6,7 @@ values on one bounded queue, which is drained once a turn. So nothing here needs
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -30,18 +30,6 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS: Final = 0.1  # at least 100 ms: shorter polls can lose a rebalance in the client
 CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
 US_PER_S: Final = 1_000_000
-
-
-@dataclass(slots=True)
-class Activity:
-    """What the loop tells about itself on the board."""
-
-    last_poll_timestamp_seconds: float = 0.0
-    rebalances: int = 0
-    restores: dict[str, int] = field(default_factory=lambda: {"replay": 0})
-    restore_seconds: float | None = None
-    evaluation_seconds: float = 0.0
-    topic_partitions: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Loop:
@@ -77,7 +65,7 @@ class Loop:
         self._owned: dict[Partition, OwnedPartition] = {}
         self._starting = Starting(clock)
         self._history: dict[Partition, PartitionHistory] = {}
-        self._activity = Activity()
+        self._process = ProcessBoard(restores={"replay": 0})
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop` is set, then commit, leave the group, and publish once more."""
@@ -98,7 +86,7 @@ class Loop:
         """Poll once; handle rebalances before the records, since revoked partitions are not ours to count."""
         self._health.heartbeat = self._clock.monotonic()
         polled = self._source.poll(POLL_SECONDS)
-        self._activity.last_poll_timestamp_seconds = self._clock.now()
+        self._process = replace(self._process, last_poll_timestamp_seconds=self._clock.now())
         commands = self._queue.drain()
         for item in commands:
             if not isinstance(item, Command):
@@ -126,7 +114,7 @@ class Loop:
     # Ownership
 
     def _rebalance(self, change: Rebalance) -> None:
-        self._activity.rebalances += 1
+        self._process = replace(self._process, rebalances=self._process.rebalances + 1)
         for partition in change.partitions:
             self._owned.pop(partition, None)
         if isinstance(change, Assigned):
@@ -154,22 +142,27 @@ class Loop:
             self._source.forget_committed(partition)
             committed, history.counted_end = None, 0
         start = self._restore(partition, streams, self._source, committed)
+        if not self._source.resume_at(partition, start.next_offset):
+            return  # given away meanwhile
         owned = own(partition, streams, start, Counted(committed, history, target), self._now_us())
         owned.restore_started = self._clock.monotonic()
-        if self._source.resume_at(partition, start.next_offset):
-            self._owned[partition] = owned
-            log.info(
-                "partition started",
-                topic=partition.topic, partition=partition.number, offset=start.next_offset,
-                counted_from=owned.count_from, end=target, restored_from=start.source,
-            )  # fmt: skip
+        self._owned[partition] = owned
+        log.info(
+            "partition started",
+            topic=partition.topic, partition=partition.number, offset=start.next_offset,
+            counted_from=owned.count_from, end=target, restored_from=start.source,
+        )  # fmt: skip
 
     def _note_restored(self) -> None:
         for owned in self._owned.values():
             if not owned.restored and owned.position >= owned.target:
                 owned.restored = True
-                self._activity.restores[owned.restore_source] = self._activity.restores.get(owned.restore_source, 0) + 1
-                self._activity.restore_seconds = self._clock.monotonic() - owned.restore_started
+                restores, source = self._process.restores, owned.restore_source
+                self._process = replace(
+                    self._process,
+                    restores={**restores, source: restores.get(source, 0) + 1},
+                    restore_seconds=self._clock.monotonic() - owned.restore_started,
+                )
 
     # Records
 
@@ -236,12 +229,16 @@ class Loop:
             started_all = stream.topic not in self._starting.topics()
             whole = reachable and started_all and all(marks[part.partition] for part in owned)
             boards.append(stream_board(stream, owned, self._accounts[stream.name], now, caught_up=whole))
-        self._activity.evaluation_seconds = self._clock.monotonic() - started
+        self._process = replace(
+            self._process,
+            evaluation_seconds=self._clock.monotonic() - started,
+            log_messages=dict(self._log_counts()),
+        )
         published = Published(
             timestamp_seconds=now,
             streams=tuple(boards),
             partitions=tuple(self._partition_boards()),
-            process=self._process_board(),
+            process=self._process,
         )
         self._board.published = published
         self._board.rendered = self._render(published)
@@ -251,23 +248,13 @@ class Loop:
             for stream in self._by_topic[owned.partition.topic]:
                 yield partition_board(stream, owned, self._source.high_watermark(owned.partition))
 
-    def _process_board(self) -> ProcessBoard:
-        activity = self._activity
-        return ProcessBoard(
-            last_poll_timestamp_seconds=activity.last_poll_timestamp_seconds,
-            rebalances=activity.rebalances,
-            restores=dict(activity.restores),
-            restore_seconds=activity.restore_seconds,
-            evaluation_seconds=activity.evaluation_seconds,
-            topic_partitions=dict(activity.topic_partitions),
-            log_messages=dict(self._log_counts()),
-        )
-
     def _count_topic_partitions(self) -> None:
-        for stream in self._streams:
-            count = self._source.partition_count(stream.topic)
-            if count is not None:
-                self._activity.topic_partitions[stream.name, stream.topic] = count
+        counts = {
+            (stream.name, stream.topic): count
+            for stream in self._streams
+            if (count := self._source.partition_count(stream.topic)) is not None
+        }
+        self._process = replace(self._process, topic_partitions={**self._process.topic_partitions, **counts})
 
     def _now_us(self) -> int:
         return int(self._clock.now() * US_PER_S)

@@ -109,11 +109,11 @@ def test_an_empty_variable_is_one_that_is_not_set(load_text):
 
 def test_variables_of_the_command_line_the_demo_and_the_tests_are_no_settings(load_text):
     names = ("CONFIG_FILE", "KAFKA_HOME", "PROMETHEUS", "PROMTOOL", "TEST_CACHE", "UPDATE_GOLDEN")
-    load_text(env={f"KLAXON_{name}": "x" for name in names})
+    assert load_text(env={f"KLAXON_{name}": "x" for name in names}).dump() == load_text().dump()
 
 
 def test_what_kubernetes_says_of_a_service_named_klaxon_is_no_setting(load_text):
-    load_text(
+    settings = load_text(
         env={
             "KLAXON_SERVICE_HOST": "10.0.0.1",
             "KLAXON_SERVICE_PORT": "9752",
@@ -124,6 +124,7 @@ def test_what_kubernetes_says_of_a_service_named_klaxon_is_no_setting(load_text)
             "KLAXON_METRICS_SERVICE_HOST": "10.0.0.1",
         }
     )
+    assert settings.dump() == load_text().dump()
 
 
 def test_an_unknown_variable_is_an_error_that_names_the_nearest_one(problems):

@@ -283,7 +283,8 @@ def encrypted_certificate(password=b"right"):
 def test_an_encrypted_key_opens_with_its_password(tmp_path):
     file = tmp_path / "key.pem"
     file.write_bytes(encrypted_certificate())
-    ssl_context(Security(protocol="SSL", cert_file=str(file), key_file=str(file), key_password="right"))
+    security = Security(protocol="SSL", cert_file=str(file), key_file=str(file), key_password="right")
+    assert ssl_context(security).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize(
