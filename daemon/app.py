@@ -14,7 +14,7 @@ from daemon import logs
 from daemon.accounts import StreamAccount
 from daemon.board import Board
 from daemon.clock import SystemClock
-from daemon.codec_results import RECORD_REASONS
+from daemon.codec.results import RECORD_REASONS
 from daemon.collectors import Collectors, ProcessMetrics
 from daemon.commands_queue import Command, CommandQueue
 from daemon.errors import EXIT_OK
@@ -26,8 +26,8 @@ from daemon.kafka_source import KafkaSource
 from daemon.kafka_warnings import warn_of_create_time
 from daemon.loop import Loop
 from daemon.scrapes import ScrapeTimes
-from daemon.server import Server
 from daemon.watchdog import Senses, Watchdog
+from daemon.web.server import Server
 from daemon.wiring import exports_of, kafka_options_of, restore_of, streams_of
 from estimators.validation import PAIR_REASONS
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from daemon.codec_format import HEADER_PREFIX, LABELS_FIELD, Format, split_path
+from daemon.codec.format import HEADER_PREFIX, LABELS_FIELD, Format, split_path
 from daemon.errors import OperatingError, UsageError
 
 Kind = Literal["pair", "number", "time", "text"]

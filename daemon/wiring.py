@@ -6,7 +6,7 @@ from config.settings import Settings
 from config.streams import StreamSettings
 from daemon.board import Threshold
 from daemon.codec import compile_decoder
-from daemon.codec_format import CANONICAL_PATHS, Format
+from daemon.codec.format import CANONICAL_PATHS, Format
 from daemon.collect_series import Exports
 from daemon.kafka_oauth import OAuth
 from daemon.kafka_options import KafkaOptions

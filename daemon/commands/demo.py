@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.live import Live
 
 from daemon.commands.options import word_of, words_text
-from daemon.demo_rows import has_estimates
-from daemon.demo_session import Demo, DemoOptions, DemoState
-from daemon.demo_view import PlainView, header, live, report
+from daemon.demo.rows import has_estimates
+from daemon.demo.session import Demo, DemoOptions, DemoState
+from daemon.demo.view import PlainView, header, live, report
 from daemon.layout import output_console, printing
 
 Output = Literal["table", "json"]

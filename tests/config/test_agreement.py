@@ -7,7 +7,8 @@ import pytest
 from config import vocabulary
 from config.durations import microseconds_of
 from config.sections import LogSettings
-from daemon import codec_format, logs, presets
+from daemon import logs, presets
+from daemon.codec.format import CANONICAL_PATHS, ENCODINGS, TimeUnit
 from estimators import estimates, selfcheck, spec
 
 
@@ -16,14 +17,14 @@ def test_the_words_are_those_of_the_parts_that_take_them():
     assert get_args(vocabulary.Estimator) == estimates.ESTIMATORS
     assert set(get_args(vocabulary.Sampler)) == set(get_args(estimates.Sampler))
     assert get_args(vocabulary.Preset) == tuple(presets.PRESETS)
-    assert get_args(vocabulary.Format) == codec_format.ENCODINGS
-    assert get_args(vocabulary.TimeUnit) == get_args(codec_format.TimeUnit)
+    assert get_args(vocabulary.Format) == ENCODINGS
+    assert get_args(vocabulary.TimeUnit) == get_args(TimeUnit)
     assert get_args(LogSettings.model_fields["level"].annotation) == get_args(logs.Level)
     assert get_args(LogSettings.model_fields["format"].annotation) == get_args(logs.Format)
 
 
 def test_the_paths_are_the_roles_of_the_codec(stream):
-    assert set(type(stream().paths).model_fields) == {*codec_format.CANONICAL_PATHS, "labels"}
+    assert set(type(stream().paths).model_fields) == {*CANONICAL_PATHS, "labels"}
 
 
 @pytest.mark.parametrize("resolution", ["bf16", "float16", "float32", "decimals:1", "decimals:17"])

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from daemon.codec import Format, compile_decoder
-from daemon.codec_labels import CACHE_SIZE
+from daemon.codec.labels import CACHE_SIZE
 from tests.daemon.codec_cases import batch_of, decode, messages, reason
 
 GOOD = {"logp": -0.5, "logq": -0.25}

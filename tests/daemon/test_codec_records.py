@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from daemon.codec import RECORD_REASONS, Format, compile_decoder
-from daemon.codec_columns import plain_columns
-from daemon.codec_fields import compile_fields
-from daemon.codec_labels import LabelKeys
-from daemon.codec_plan import Plan, Records
-from daemon.codec_results import Tally
+from daemon.codec.columns import plain_columns
+from daemon.codec.fields import compile_fields
+from daemon.codec.labels import LabelKeys
+from daemon.codec.plan import Plan, Records
+from daemon.codec.results import Tally
 from daemon.errors import UsageError
 from estimators.pairs import NULL_LOG_PROB
 from tests.daemon.codec_cases import RECORD_TIME_MS, batch_of, decode, messages, pairs_of, reason, reasons

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.codec import Format, compile_decoder
-from daemon.codec_times import END_US, event_time_us, event_times_us
+from daemon.codec.times import END_US, event_time_us, event_times_us
 from tests.daemon.codec_cases import RECORD_TIME_MS, batch_of, decode, messages, reason, reasons
 
 GOOD = {"logp": -0.5, "logq": -0.25}

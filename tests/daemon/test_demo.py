@@ -47,7 +47,7 @@ def assert_gone(children):
 @pytest.fixture(scope="module")
 def demo_run():
     """A demo of 10 seconds with JSON at the end: (report, standard error, status, its processes, seconds, metrics)."""
-    from daemon.demo_broker import free_port
+    from daemon.demo.broker import free_port
 
     began, address = time.monotonic(), f"127.0.0.1:{free_port()}"
     process = start("--seconds", str(SECONDS), "--output", "json", "--web.listen-address", address)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daemon.demo_pairs import LOG_CAMPAIGNS, WRITER_MODEL, WRITER_VERSIONS, RealLog, TokenWriter
+from daemon.demo.pairs import LOG_CAMPAIGNS, WRITER_MODEL, WRITER_VERSIONS, RealLog, TokenWriter
 
 LOG = Path(__file__).parents[2] / "daemon" / "data" / "open_bandit_bts.csv.gz"
 

@@ -9,9 +9,9 @@ import time
 import psutil
 import pytest
 
-from daemon.demo_broker import free_port, start_broker
-from daemon.demo_processes import Child
-from daemon.demo_stop import StopRequest
+from daemon.demo.broker import free_port, start_broker
+from daemon.demo.processes import Child
+from daemon.demo.stop import StopRequest
 from daemon.errors import OperatingError
 
 WAITS = "import time; print('up', flush=True); time.sleep(600)"
@@ -70,7 +70,7 @@ def test_a_child_is_not_in_the_terminals_process_group(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_pause_and_breaks_nothing_off(number):
     program = (
-        "import time; from daemon.demo_stop import StopRequest; stop = StopRequest()\n"
+        "import time; from daemon.demo.stop import StopRequest; stop = StopRequest()\n"
         "with stop.on_signals():\n"
         "    print('up', flush=True); began = time.monotonic(); print(stop.pause(30), time.monotonic() - began < 5)\n"
     )

@@ -7,8 +7,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from daemon.clock import SystemClock
-from daemon.demo_pairs import RealLog
-from daemon.demo_traffic import Channel, Traffic
+from daemon.demo.pairs import RealLog
+from daemon.demo.traffic import Channel, Traffic
 from daemon.kafka_producer import create_topics
 
 SECONDS = 1.5

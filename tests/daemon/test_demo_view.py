@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from daemon.demo_pairs import Truth
-from daemon.demo_rows import has_estimates, rows_of
-from daemon.demo_view import header, live, report, table
+from daemon.demo.pairs import Truth
+from daemon.demo.rows import has_estimates, rows_of
+from daemon.demo.view import header, live, report, table
 
 TRUTHS = {
     ("tokens", ("writer", "1")): Truth({"reverse": 0.0022, "forward": 0.0023}),

@@ -12,7 +12,6 @@ import time
 
 import pytest
 
-from daemon import http_protocol
 from daemon.board import Board, Rendered
 from daemon.clock import SystemClock
 from daemon.collect_series import Exports
@@ -20,9 +19,10 @@ from daemon.collectors import Collectors, ProcessMetrics
 from daemon.errors import OperatingError, UsageError
 from daemon.exposition import Renderer
 from daemon.health import Health, Readiness
-from daemon.negotiation import OPENMETRICS, TEXT
 from daemon.scrapes import ScrapeTimes
-from daemon.server import SECURITY_HEADERS, Server
+from daemon.web import protocol
+from daemon.web.negotiation import OPENMETRICS, TEXT
+from daemon.web.server import SECURITY_HEADERS, Server
 from tests.daemon.board_examples import HOSTILE, NOW, published
 
 VERSION = "1.2.3<b>"
@@ -293,7 +293,7 @@ def test_garbage_is_refused_and_the_server_lives(running, garbage):
 
 def test_connections_that_say_nothing_do_not_keep_others_out(running):
     """More of them than the server holds: the oldest are dropped, a kubelet is served at once."""
-    silent = [running.connect() for _ in range(2 * http_protocol.MAX_CONNECTIONS)]
+    silent = [running.connect() for _ in range(2 * protocol.MAX_CONNECTIONS)]
     try:
         started = time.monotonic()
         assert running.ask("/livez")[0] == 200
@@ -306,7 +306,7 @@ def test_connections_that_say_nothing_do_not_keep_others_out(running):
 
 
 def test_a_client_that_sends_its_header_byte_by_byte_is_dropped(running, monkeypatch):
-    monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.3)
     with running.connect() as slow:
         started = time.monotonic()
         while time.monotonic() < started + 5 and not _closed(slow, wait=0.05):
@@ -317,7 +317,7 @@ def test_a_client_that_sends_its_header_byte_by_byte_is_dropped(running, monkeyp
 
 
 def test_a_client_that_does_not_read_its_answer_is_dropped(running, monkeypatch):
-    monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.3)
     big = b"x" * 50_000_000  # more than the kernel's buffers hold
     running.board.rendered = Rendered(big, big, big, big)
     with running.connect() as slow:

@@ -5,11 +5,11 @@ from itertools import compress
 
 import numpy as np
 
-from daemon.codec_fields import Decode, Field, compile_untyped
-from daemon.codec_format import HEADER_PREFIX, Format, Scalar
-from daemon.codec_labels import scalar_text
-from daemon.codec_results import Tally
-from daemon.codec_syntax import decode_each
+from daemon.codec.fields import Decode, Field, compile_untyped
+from daemon.codec.format import HEADER_PREFIX, Format, Scalar
+from daemon.codec.labels import scalar_text
+from daemon.codec.results import Tally
+from daemon.codec.syntax import decode_each
 from daemon.source import Batch
 from estimators.pairs import Ints
 

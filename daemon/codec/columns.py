@@ -1,7 +1,7 @@
 """The fast way: whole columns at once, for batches whose records all have one plain shape.
 
 It takes all records of a batch or none. Whatever looks odd in any of them, and every record that must be rejected,
-is left to the exact way (daemon/codec_records.py), which gives the same columns one record at a time.
+is left to the exact way (daemon/codec/records.py), which gives the same columns one record at a time.
 """
 
 import struct
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
-from daemon.codec_fields import Field
-from daemon.codec_format import BINARY_ITEM
-from daemon.codec_labels import Key
-from daemon.codec_plan import NO_TIME_US, US_PER_MS, Columns, Plan, Records, has_record_time, logarithms, without_nulls
-from daemon.codec_results import Tally
-from daemon.codec_times import event_times_us
+from daemon.codec.fields import Field
+from daemon.codec.format import BINARY_ITEM
+from daemon.codec.labels import Key
+from daemon.codec.plan import NO_TIME_US, US_PER_MS, Columns, Plan, Records, has_record_time, logarithms, without_nulls
+from daemon.codec.results import Tally
+from daemon.codec.times import event_times_us
 from estimators.pairs import Floats, Ints
 
 

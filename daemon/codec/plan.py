@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.codec_fields import Fields
-from daemon.codec_format import Format
-from daemon.codec_labels import Key, LabelKeys
-from daemon.codec_times import END_US
+from daemon.codec.fields import Fields
+from daemon.codec.format import Format
+from daemon.codec.labels import Key, LabelKeys
+from daemon.codec.times import END_US
 from estimators.pairs import NULL_LOG_PROB, Floats, Ints
 
 US_PER_MS: Final = 1_000

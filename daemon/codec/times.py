@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from daemon.codec_format import TimeUnit
+from daemon.codec.format import TimeUnit
 from estimators.pairs import Floats, Ints
 
 #: Start of the year 10000; nothing from then on is a time that somebody meant. Exact as a float too.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from daemon.clock import Clock
-from daemon.demo_pairs import ValueSource
+from daemon.demo.pairs import ValueSource
 from daemon.kafka_producer import Producer
 
 _TURN_SECONDS: Final = 0.02

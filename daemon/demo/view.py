@@ -6,8 +6,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from daemon.demo_rows import Row, has_estimates
-from daemon.demo_session import DemoState
+from daemon.demo.rows import Row, has_estimates
+from daemon.demo.session import DemoState
 from daemon.layout import Column, aligned, number
 from estimators.estimates import DIRECTIONS, ESTIMATORS, Estimator
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daemon.demo_pairs import Truth
+from daemon.demo.pairs import Truth
 from estimators.estimates import DIRECTIONS, ESTIMATORS, Direction, Estimator
 
 Status = Mapping[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from daemon.codec_results import RefusedError
+from daemon.codec.results import RefusedError
 
 
 class Shaped:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from daemon.demo_processes import Child
+from daemon.demo.processes import Child
 from daemon.errors import OperatingError
 
 _LOWEST_PORT, _HIGHEST_PORT = 20_000, 32_000  # below the ephemeral range, where outgoing connections would take them

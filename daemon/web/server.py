@@ -23,11 +23,11 @@ from daemon.board import Board, Published, Rendered
 from daemon.clock import Clock
 from daemon.errors import OperatingError, UsageError
 from daemon.health import Health, Readiness
-from daemon.http_protocol import KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES, BoundedProtocol
-from daemon.landing import CONTENT_SECURITY_POLICY, landing_page
-from daemon.negotiation import choose
 from daemon.scrapes import ScrapeTimes
-from daemon.status import status_json
+from daemon.web.landing import CONTENT_SECURITY_POLICY, landing_page
+from daemon.web.negotiation import choose
+from daemon.web.protocol import KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES, BoundedProtocol
+from daemon.web.status import status_json
 
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from daemon.clock import SystemClock
-from daemon.demo_broker import free_port, start_broker
-from daemon.demo_pairs import WRITER_VERSIONS, RealLog, TokenWriter, Truth, ValueSource
-from daemon.demo_processes import Child
-from daemon.demo_rows import Row, Status, has_estimates, rows_of
-from daemon.demo_stop import StopRequest
-from daemon.demo_traffic import Channel, Traffic
+from daemon.demo.broker import free_port, start_broker
+from daemon.demo.pairs import WRITER_VERSIONS, RealLog, TokenWriter, Truth, ValueSource
+from daemon.demo.processes import Child
+from daemon.demo.rows import Row, Status, has_estimates, rows_of
+from daemon.demo.stop import StopRequest
+from daemon.demo.traffic import Channel, Traffic
 from daemon.errors import OperatingError
 from daemon.kafka_producer import create_topics, delete_topics
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from daemon.codec_fields import Decode
-from daemon.codec_results import Tally
+from daemon.codec.fields import Decode
+from daemon.codec.results import Tally
 from estimators.pairs import Ints
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from daemon.codec_format import BINARY_ITEM, CANONICAL_PATHS, LABELS_FIELD, Encoding, Format, split_path
+from daemon.codec.format import BINARY_ITEM, CANONICAL_PATHS, LABELS_FIELD, Encoding, Format, split_path
 from daemon.errors import UsageError
 
 #: Scalar, array, or array of arrays; null is a value here, and stands for "not known".

@@ -11,29 +11,17 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from daemon.codec_columns import plain_columns
-from daemon.codec_fields import compile_fields
-from daemon.codec_format import CANONICAL_PATHS, ENCODINGS, Format
-from daemon.codec_labels import LabelKeys
-from daemon.codec_plan import US_PER_MS, Columns, Plan, Records, has_record_time, joined
-from daemon.codec_records import exact_columns
-from daemon.codec_results import RECORD_REASONS, Decoded, Rejected, Tally
-from daemon.codec_select import compile_selector
-from daemon.codec_syntax import decode_each
+from daemon.codec.columns import plain_columns
+from daemon.codec.fields import compile_fields
+from daemon.codec.format import Format
+from daemon.codec.labels import LabelKeys
+from daemon.codec.plan import US_PER_MS, Columns, Plan, Records, has_record_time, joined
+from daemon.codec.records import exact_columns
+from daemon.codec.results import Decoded, Tally
+from daemon.codec.selection import compile_selector
+from daemon.codec.syntax import decode_each
 from daemon.source import Batch
 from estimators.pairs import Pairs
-
-__all__ = [
-    "CANONICAL_PATHS",
-    "ENCODINGS",
-    "RECORD_REASONS",
-    "Decoded",
-    "Decoder",
-    "Format",
-    "Rejected",
-    "compile_decoder",
-]
-
 
 #: Up to this many records, reading one by one costs less than trying columns once more.
 EXACT_AT_MOST: Final = 32

@@ -7,13 +7,13 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from daemon.codec_fields import OPTIONAL_ROLES
-from daemon.codec_format import BINARY_ITEM
-from daemon.codec_labels import Key
-from daemon.codec_plan import END_MS, NO_TIME_US, US_PER_MS, Columns, Plan, Records, logarithms, without_nulls
-from daemon.codec_results import RefusedError, Tally
-from daemon.codec_shapes import Shaped, kept_pairs, shape_of
-from daemon.codec_times import event_time_us
+from daemon.codec.fields import OPTIONAL_ROLES
+from daemon.codec.format import BINARY_ITEM
+from daemon.codec.labels import Key
+from daemon.codec.plan import END_MS, NO_TIME_US, US_PER_MS, Columns, Plan, Records, logarithms, without_nulls
+from daemon.codec.results import RefusedError, Tally
+from daemon.codec.shapes import Shaped, kept_pairs, shape_of
+from daemon.codec.times import event_time_us
 from estimators.pairs import Floats
 
 #: Of a field other than a pair's or a label's, null is as good as absent: many serialisers write it for "not set".

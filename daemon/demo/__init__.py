@@ -1,0 +1,1 @@
+"""The demo: a broker, traffic with a known truth, and the real daemon, on one machine."""

@@ -1,0 +1,1 @@
+"""The HTTP side: what was published, read-only."""
