@@ -32,8 +32,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 _JSON_LINES: Final = frozenset({".jsonl", ".ndjson", ".json"})
 
 
-def read_batches(source: str | Path, fmt: Format, *, progress: Callable[[int], None] | None = None) -> Iterator[Batch]:
-    """Read a file, or standard input for "-", as batches that a decoder of `fmt` reads.
+def read_batches(
+    source: str | Path, fmt: Format | None, *, progress: Callable[[int], None] | None = None
+) -> Iterator[Batch]:
+    """Read a file, or standard input for "-", as batches that a decoder of `fmt` reads; None keeps every CSV column.
 
     JSON lines: one record a line; empty lines are skipped, but have a number. CSV: a header, then one record a row
     (see daemon/files_csv.py). Which of them it is, the name tells, else the first character. `progress` is called with
@@ -42,7 +44,7 @@ def read_batches(source: str | Path, fmt: Format, *, progress: Callable[[int], N
     Raises OperatingError where the file cannot be read or holds no record, UsageError where it is of another kind.
     """
     name = "standard input" if str(source) == STANDARD_INPUT else str(source)
-    if fmt.encoding != "json":
+    if fmt is not None and fmt.encoding != "json":
         raise UsageError(f"a file is read as JSON lines or CSV, but the stream's format is {fmt.encoding}")
     with ExitStack() as stack:
         try:
@@ -91,7 +93,7 @@ def _unpacked(counted: _Counted) -> io.BufferedReader:
     return io.BufferedReader(gzip.GzipFile(fileobj=stream), _BUFFER_BYTES)
 
 
-def _records(stream: io.BufferedReader, path: Path, name: str, fmt: Format) -> Iterator[tuple[int, bytes]]:
+def _records(stream: io.BufferedReader, path: Path, name: str, fmt: Format | None) -> Iterator[tuple[int, bytes]]:
     """Values and their numbers."""
     if stream.peek(len(_BOM))[: len(_BOM)] == _BOM:
         stream.read(len(_BOM))
@@ -101,7 +103,7 @@ def _records(stream: io.BufferedReader, path: Path, name: str, fmt: Format) -> I
         return csv_records(stream, name, fmt)
     if first == b"[":
         raise UsageError(f"{name} starts with an array; write one record a line (JSON lines: jq -c '.[]')")
-    return _lines(stream, fmt.max_record_bytes)
+    return _lines(stream, (fmt or Format()).max_record_bytes)
 
 
 def _lines(stream: io.BufferedReader, max_bytes: int) -> Iterator[tuple[int, bytes]]:

@@ -1,9 +1,9 @@
 """Rows of a CSV file as JSON records, so that one decoder reads both.
 
-Only the columns that the format reads are kept; a column of the name `a.b` is the field b of the object a. Numbers
-stay as they are written, so that they are the same doubles. An empty cell is an absent field; in a column of
-probabilities or log-probabilities it is a null, as is `nan`: not known. A row with more or fewer cells than the
-header is no record and is rejected as `schema`, as is text where a number belongs.
+Only the columns that the format reads are kept, or all of them where the format is not known yet; a column of the name
+`a.b` is the field b of the object a. Numbers stay as they are written, so that they are the same doubles. An empty cell
+is an absent field; in a column of probabilities or log-probabilities it is a null, as is `nan`: not known. A row with
+more or fewer cells than the header is no record and is rejected as `schema`, as is text where a number belongs.
 """
 
 import csv
@@ -19,7 +19,7 @@ import msgspec
 from daemon.codec.format import HEADER_PREFIX, LABELS_FIELD, Format, split_path
 from daemon.errors import OperatingError, UsageError
 
-Kind = Literal["pair", "number", "time", "text"]
+Kind = Literal["pair", "number", "time", "text", "any"]
 
 _KIND: Final[dict[str, Kind]] = {
     "log_p": "pair",
@@ -46,8 +46,8 @@ class _Column:
     path: tuple[str, ...]
 
 
-def csv_records(stream: io.BufferedReader, name: str, fmt: Format) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each row after the header, from 0, and the row as a JSON record.
+def csv_records(stream: io.BufferedReader, name: str, fmt: Format | None) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of each row after the header, from 0, and the row as a JSON record; None keeps every column.
 
     Raises UsageError where a column that is needed is not there, OperatingError where the file is no CSV.
     """
@@ -56,7 +56,7 @@ def csv_records(stream: io.BufferedReader, name: str, fmt: Format) -> Iterator[t
         header = next(rows, None)
         if header is None:
             return
-        columns = _bound(header, name, fmt)
+        columns = _all(header) if fmt is None else _bound(header, name, fmt)
         for number, row in enumerate(rows):
             if row:
                 yield number, _record(row, columns) if len(row) == len(header) else _RAGGED
@@ -64,6 +64,18 @@ def csv_records(stream: io.BufferedReader, name: str, fmt: Format) -> Iterator[t
         raise OperatingError(f"{name} is no CSV at line {rows.line_num}: {error}") from error
     except UnicodeDecodeError as error:
         raise OperatingError(f"{name} is not UTF-8 after line {rows.line_num}; save it as UTF-8") from error
+
+
+def _all(header: list[str]) -> list[_Column]:
+    """Bind every column; `a.b` stays one name where `a` is a column itself."""
+    names = [each.strip() for each in header]
+    parents = set(names)
+    columns = []
+    for index, name in enumerate(names):
+        parts = tuple(name.split("."))
+        nested = all(parts) and not any(".".join(parts[:depth]) in parents for depth in range(1, len(parts)))
+        columns.append(_Column(index, "any", parts if nested else (name,)))
+    return columns
 
 
 def _bound(header: list[str], name: str, fmt: Format) -> list[_Column]:
@@ -127,6 +139,8 @@ def _value(cell: str, kind: Kind) -> object:
         return msgspec.Raw(cell.encode())
     if kind == "pair" and cell.lower() in {"", "nan"}:
         return _NULL
+    if kind == "any" and cell.lower() == "nan":
+        return _NULL
     if _NUMBER(cell) and math.isfinite(number := float(cell)):
         return number
-    return _BOOLEANS.get(cell.lower(), cell) if kind == "number" and cell else cell or None
+    return _BOOLEANS.get(cell.lower(), cell) if kind in {"number", "any"} and cell else cell or None
