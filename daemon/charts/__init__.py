@@ -1,0 +1,1 @@
+"""Charts as SVG text: scales, primitives and pictures, without a drawing library."""
