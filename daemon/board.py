@@ -54,6 +54,7 @@ class StreamBoard:
     counter_keys: tuple[tuple[str, ...], ...]
     counters: SeriesCounters
     thresholds: tuple[Threshold, ...] = ()
+    min_messages: int = 1  # fewer in a window, and its estimates are withheld
     records_consumed: int = 0
     records_ignored: int = 0
     records_rejected: Mapping[str, int] = field(default_factory=dict)  # every known reason is present
@@ -61,6 +62,11 @@ class StreamBoard:
     series_overflow: int = 0
     event_delay_buckets: tuple[int, ...] = ()  # cumulative, aligned with daemon.metrics.EVENT_DELAY_BUCKETS + (inf,)
     event_delay_sum_seconds: float = 0.0
+
+    @property
+    def sampler_side(self) -> Direction:
+        """KL(sampler || other), which the sampler's own pairs tell best: reverse is KL(q||p), forward KL(p||q)."""
+        return "reverse" if self.sampled_from == "q" else "forward"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,6 @@ def scene(published: Published, exports: Exports) -> Scene:
     )
 
 
-def sampler_side(stream: StreamBoard) -> Direction:
-    """KL(sampler || other): reverse is KL(q||p), forward KL(p||q)."""
-    return "reverse" if stream.sampled_from == "q" else "forward"
-
-
 # Estimates
 
 
@@ -84,7 +79,7 @@ def _kl(scene: Scene) -> Iterator[Column]:
     for stream, rows, window, labels in scene.windows():
         for direction in DIRECTIONS:
             asked = scene.exports.estimators if direction in scene.exports.directions else ()
-            if direction == sampler_side(stream) and "naive" not in asked:
+            if direction == stream.sampler_side and "naive" not in asked:
                 asked = (*asked, "naive")
             for estimator in asked:
                 value = window.estimates.of(direction).of(estimator).value
@@ -160,7 +155,7 @@ def _moments(scene: Scene) -> Iterator[Column]:
         for name, values in _shared_moments(total):
             yield Column(rows, values, (*labels, ("moment", name), ("direction", "")))
         for direction in scene.exports.directions:
-            side = "S" if direction == sampler_side(stream) else "O"
+            side = "S" if direction == stream.sampler_side else "O"
             for name, values in _side_moments(total, side, window.estimates.of(direction)):
                 yield Column(rows, values, (*labels, ("moment", name), ("direction", direction)))
 

@@ -48,6 +48,7 @@ def stream_board(
         counter_keys=counter_keys,
         counters=counters,
         thresholds=stream.thresholds,
+        min_messages=stream.min_messages,
         records_consumed=account.consumed,
         records_ignored=account.ignored,
         records_rejected=dict(account.rejected),

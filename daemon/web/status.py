@@ -8,6 +8,7 @@ Keys are stable; a number that is absent or infinite is null (`infinite` tells t
         "series_overflow", "thresholds": [{"severity", "direction", "nats"}],
         "windows": [{"window", "seconds", "end_timestamp_seconds"}],
         "series": [{"labels": {...}, "start_timestamp_seconds", "last_event_timestamp_seconds",
+           "verdict": {"state", "sentence", "severity", "direction"},
            "windows": [{"window", "complete", "messages", "pairs", "blocks", "ratio_mean", "ratio_zscore",
               "support_gap", "effective_sample_ratio", "comparable": true|false|null, "infinite",
               "reverse": {"naive": {"value", "standard_error", "lower", "upper"}, "fixed": {...}, "fitted": {...},
@@ -27,6 +28,7 @@ import numpy as np
 
 from daemon.board import PartitionBoard, Published, StreamBoard, WindowBoard
 from daemon.health import Readiness
+from daemon.verdicts import Verdict, verdicts
 from estimators.estimates import ESTIMATORS, Columns, DirectionEstimates
 
 Object = dict[str, Any]
@@ -69,6 +71,7 @@ def _stream(stream: StreamBoard) -> Object:
                 "labels": [dict(zip(stream.label_names, key, strict=True)) for key in stream.keys],
                 "start_timestamp_seconds": stream.start_timestamp_seconds.tolist(),
                 "last_event_timestamp_seconds": stream.last_event_timestamp_seconds.tolist(),
+                "verdict": [_verdict(verdict) for verdict in verdicts(stream)],
                 "windows": _per_series([_window(window) for window in stream.windows], len(stream.keys)),
             }
         ),
@@ -86,7 +89,7 @@ def _window(window: WindowBoard) -> list[Object]:
             "pairs": estimates.total.count_of("pairs").tolist(),
             "blocks": estimates.blocks.astype(np.int64).tolist(),
             **{name: getattr(estimates, name).tolist() for name in _SELF_CHECK},
-            "comparable": [_verdict(value) for value in estimates.comparable.tolist()],
+            "comparable": [_comparable(value) for value in estimates.comparable.tolist()],
             "infinite": (estimates.infinite == 1).tolist(),
             "reverse": _direction(estimates.reverse),
             "forward": _direction(estimates.forward),
@@ -94,7 +97,16 @@ def _window(window: WindowBoard) -> list[Object]:
     )
 
 
-def _verdict(value: float) -> bool | None:
+def _verdict(verdict: Verdict) -> Object:
+    return {
+        "state": verdict.state,
+        "sentence": verdict.sentence,
+        "severity": verdict.severity,
+        "direction": verdict.direction,
+    }
+
+
+def _comparable(value: float) -> bool | None:
     return None if math.isnan(value) else value == 1
 
 
