@@ -20,9 +20,9 @@ from daemon.errors import UsageError
 from daemon.files import STANDARD_INPUT, read_batches
 from daemon.layout import output_console, printing
 from daemon.presets import PRESETS
-from daemon.replaying import Replay, replay_whole, replay_windows
+from daemon.replay.replaying import Replay, replay_whole, replay_windows
+from daemon.replay.tables import write_csv, write_json, write_table
 from daemon.streams import Stream
-from daemon.tables import write_csv, write_json, write_table
 from daemon.wiring import format_of, stream_of
 
 Output = Literal["table", "json", "csv"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from daemon.errors import UsageError
-from daemon.replay_tally import Tally, time_text
+from daemon.replay.tally import Tally, time_text
 from daemon.source import Batch
 from daemon.streams import Stream
 from estimators import blocks

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from daemon.layout import Column, aligned, divergence, number
-from daemon.replaying import Replay, ReplayedSeries
+from daemon.replay.replaying import Replay, ReplayedSeries
 from estimators.estimates import DIRECTIONS, ESTIMATORS, Direction, Estimator
 
 _VERDICTS: Final[Mapping[bool | None, str]] = {True: "yes", False: "NO", None: "unclear"}
