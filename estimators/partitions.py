@@ -50,10 +50,19 @@ class PartitionState:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecords:
-    """Records rejected for one reason: how many, and the offset of the first."""
+    """Records rejected for one reason, at least one; `offsets` is int64 [records], ascending."""
 
-    count: int
-    offset: int
+    offsets: Ints
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return len(self.offsets)
+
+    @property
+    def offset(self) -> int:
+        """Offset of the first one."""
+        return int(self.offsets[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +239,4 @@ def _distinct(offset: Ints) -> int:
 
 
 def _rejected(offset: Ints) -> RejectedRecords:
-    return RejectedRecords(_distinct(offset), int(offset[0]))
+    return RejectedRecords(np.unique(offset))
