@@ -9,6 +9,7 @@ import structlog
 from numpy.typing import NDArray
 
 from daemon.codec import Decoded, Rejected
+from daemon.codec.results import rejected_of
 from daemon.metrics import EVENT_DELAY_BUCKETS
 from daemon.source import Batch
 from daemon.totals import SeriesTotals
@@ -35,16 +36,21 @@ class StreamAccount:
         self.delay_sum_seconds = 0.0
         self._logged: dict[str, float] = {}
 
-    def count(self, batch: Batch, decoded: Decoded, absorbed: Absorbed | None, now: float) -> None:
-        """Add one batch; `now` is the wall clock in seconds. `absorbed` is None where no record reached a pair."""
+    def count(self, batch: Batch, decoded: Decoded, absorbed: Absorbed | None, now: float) -> dict[str, Rejected]:
+        """Add one batch and return its rejected records by reason.
+
+        `now` is the wall clock in seconds; `absorbed` is None where no record reached a pair.
+        """
         self.consumed += len(batch)
         self.ignored += decoded.ignored
-        for reason, reject in decoded.rejected.items():
+        rejected = rejects_of(decoded, absorbed)
+        for reason, reject in rejected.items():
             self._reject(batch, reason, reject, now)
-        if absorbed is None:
-            return
-        for reason, refused in absorbed.rejected.items():
-            self._reject(batch, reason, Rejected(refused.count, refused.offset, ""), now)
+        if absorbed is not None:
+            self._count_absorbed(absorbed, now)
+        return rejected
+
+    def _count_absorbed(self, absorbed: Absorbed, now: float) -> None:
         self.pairs_rejected.update(absorbed.pairs_rejected)
         self.overflow += absorbed.overflow
         self.totals.add(absorbed.keys, absorbed.moments, now)
@@ -73,8 +79,19 @@ class StreamAccount:
                 offset=reject.offset,
                 reason=reason,
                 count=reject.count,
-                detail=reject.detail or _DETAILS.get(reason, ""),
+                detail=reject.detail,
             )
+
+
+def rejects_of(decoded: Decoded, absorbed: Absorbed | None) -> dict[str, Rejected]:
+    """Return what a batch's decoder and its partition's state rejected, by reason."""
+    rejected = dict(decoded.rejected)
+    for reason, refused in () if absorbed is None else absorbed.rejected.items():
+        found = [(offset, _DETAILS[reason]) for offset in refused.offsets.tolist()]
+        if reason in rejected:
+            found += zip(rejected[reason].offsets, rejected[reason].details, strict=True)
+        rejected[reason] = rejected_of(found)
+    return rejected
 
 
 _DETAILS: Mapping[str, str] = {

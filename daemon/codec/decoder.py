@@ -52,13 +52,16 @@ class FormatDecoder:
         columns = joined(list(self._columns(records, tally)))
         pairs = None if columns is None else _pairs(columns, batch)
         accepted = 0 if columns is None else 1 + int(np.count_nonzero(np.diff(columns.row)))
-        return Decoded(pairs, accepted, tally.rejected, tally.ignored, tally.without_time)
+        return Decoded(pairs, accepted, tally.rejected(), tally.ignored, tally.without_time)
 
     def _columns(self, records: Records, tally: Tally) -> Iterator[Columns]:
         """Halve the records around those that are odd, so that a few of them cost little."""
         if not records.values:
             return
-        if (plain := plain_columns(records, self._plan, tally)) is not None:
+        if self._plan.fields.always_nested:
+            if (exact := exact_columns(records, self._plan, tally)) is not None:
+                yield exact
+        elif (plain := plain_columns(records, self._plan, tally)) is not None:
             yield plain
         elif len(records.values) > EXACT_AT_MOST:
             middle = len(records.values) // 2

@@ -1,5 +1,6 @@
 """What decoding comes to: columns of pairs, and every record that did not get there, counted by its reason."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,20 +27,33 @@ RECORD_REASONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Records of one batch that were rejected for one reason.
+    """Records of one batch that were rejected for one reason: at least one.
 
     Attributes
     ----------
-    count : int
-    offset : int
-        Of the first of them.
-    detail : str
-        What was wrong with the first one and where, for people; it names fields, never their content.
+    offsets : tuple of int
+        Ascending, one per record.
+    details : tuple of str
+        What was wrong with each of them and where, for people; it names fields, never their content.
     """
 
-    count: int
-    offset: int
-    detail: str
+    offsets: tuple[int, ...]
+    details: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return len(self.offsets)
+
+    @property
+    def offset(self) -> int:
+        """Offset of the first one."""
+        return self.offsets[0]
+
+    @property
+    def detail(self) -> str:
+        """What was wrong with the first one."""
+        return self.details[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +94,23 @@ class RefusedError(Exception):
 class Tally:
     """Counts of one batch while it is decoded; stages may report in any order of rows."""
 
-    __slots__ = ("ignored", "rejected", "without_time")
+    __slots__ = ("_refused", "ignored", "without_time")
 
     def __init__(self) -> None:
-        self.rejected: dict[str, Rejected] = {}
+        self._refused: dict[str, list[tuple[int, str]]] = {}
         self.ignored = 0
         self.without_time = 0
 
     def reject(self, reason: str, offset: int, detail: str) -> None:
-        """Count one record."""
-        known = self.rejected.get(reason)
-        if known is None:
-            self.rejected[reason] = Rejected(1, offset, detail)
-        elif offset < known.offset:
-            self.rejected[reason] = Rejected(known.count + 1, offset, detail)
-        else:
-            self.rejected[reason] = Rejected(known.count + 1, known.offset, known.detail)
+        """Note one record."""
+        self._refused.setdefault(reason, []).append((offset, detail))
+
+    def rejected(self) -> dict[str, Rejected]:
+        """Return the rejected records by reason, each in the order of the log."""
+        return {reason: rejected_of(refused) for reason, refused in self._refused.items()}
+
+
+def rejected_of(refused: Iterable[tuple[int, str]]) -> Rejected:
+    """Return records of one reason from their offsets and details, in any order; at least one."""
+    offsets, details = zip(*sorted(refused), strict=True)
+    return Rejected(offsets, details)

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from daemon.codec import Decoded, Rejected
+from daemon.codec import Decoded
 from daemon.source import Batch
 from estimators.pairs import Pairs
 from estimators.partitions import Absorbed
@@ -18,6 +18,15 @@ _DETAILS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Records of the whole input that were rejected for one reason: how many, and where and what the first one is."""
+
+    count: int
+    offset: int
+    detail: str
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of the records so far.
@@ -26,7 +35,7 @@ class Tally:
     ----------
     records : read, whatever became of them
     messages : with an accepted pair
-    rejected : records by reason; offset and detail are those of the first in the input
+    rejected : records by reason
     pairs_rejected : by reason
     newest : largest event time in microseconds, and the offset of the first record that has it
     row : what the input calls a record
@@ -37,7 +46,7 @@ class Tally:
     ignored: int = 0
     without_time: int = 0
     overflow: int = 0
-    rejected: dict[str, Rejected] = field(default_factory=dict)
+    rejected: dict[str, Faults] = field(default_factory=dict)
     pairs_rejected: Counter[str] = field(default_factory=Counter)
     newest: tuple[int, int] | None = None
     row: str = "line"
@@ -50,7 +59,7 @@ class Tally:
         self.ignored += decoded.ignored
         self.without_time += decoded.without_time
         for reason, reject in decoded.rejected.items():
-            self.reject(reason, reject)
+            self._reject(reason, Faults(reject.count, reject.offset, reject.detail))
         if decoded.pairs is not None:
             self._note_time(decoded.pairs)
 
@@ -60,16 +69,11 @@ class Tally:
         self.overflow += absorbed.overflow
         self.pairs_rejected.update(absorbed.pairs_rejected)
         for reason, refused in absorbed.rejected.items():
-            self.reject(reason, Rejected(refused.count, refused.offset, _DETAILS.get(reason, "")))
+            self._reject(reason, Faults(refused.count, refused.offset, _DETAILS.get(reason, "")))
 
     def reject_empty(self, count: int, offset: int) -> None:
         """Count records without an accepted pair."""
-        self.reject("empty", Rejected(count, offset, _DETAILS["empty"]))
-
-    def reject(self, reason: str, reject: Rejected) -> None:
-        """Count records; the batches come in the order of the input, so the first place is the one that is known."""
-        known = self.rejected.get(reason)
-        self.rejected[reason] = reject if known is None else replace(known, count=known.count + reject.count)
+        self._reject("empty", Faults(count, offset, _DETAILS["empty"]))
 
     def place(self, offset: int) -> str:
         """Name a record as an editor counts it."""
@@ -94,7 +98,13 @@ class Tally:
         reason, first = min(self.rejected.items(), key=lambda item: item[1].offset)
         return f"{reason} at {self._fault(first)}"
 
-    def _fault(self, reject: Rejected) -> str:
+    def _reject(self, reason: str, more: Faults) -> None:
+        """Count records; the batches come in the order of the input, so the first place is the one that is known."""
+        first = self.rejected.get(reason, more)
+        known = self.rejected[reason].count if reason in self.rejected else 0
+        self.rejected[reason] = Faults(known + more.count, first.offset, first.detail)
+
+    def _fault(self, reject: Faults) -> str:
         return f"{self.place(reject.offset)}: {reject.detail}" if reject.detail else self.place(reject.offset)
 
     def _note_time(self, pairs: Pairs) -> None:

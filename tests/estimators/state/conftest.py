@@ -94,8 +94,7 @@ def replay(spec, records):
 
 
 def reject(out, reason, record):
-    count, first = out.rejected.get(reason, (0, record.offset))
-    out.rejected[reason] = (count + 1, first)
+    out.rejected.setdefault(reason, []).append(record.offset)
 
 
 def admit_record(spec, out, record):
