@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from daemon.history import History
 from daemon.source import Partition
 from estimators.estimates import Direction, Estimates, Sampler
 from estimators.pairs import Floats
@@ -62,11 +63,27 @@ class StreamBoard:
     series_overflow: int = 0
     event_delay_buckets: tuple[int, ...] = ()  # cumulative, aligned with daemon.metrics.EVENT_DELAY_BUCKETS + (inf,)
     event_delay_sum_seconds: float = 0.0
+    history: History | None = None
 
     @property
     def sampler_side(self) -> Direction:
         """KL(sampler || other), which the sampler's own pairs tell best: reverse is KL(q||p), forward KL(p||q)."""
         return "reverse" if self.sampled_from == "q" else "forward"
+
+    @property
+    def shown_direction(self) -> Direction:
+        """Direction to show where there is room for one: that of the first threshold, else the sampler side."""
+        return self.thresholds[0].direction if self.thresholds else self.sampler_side
+
+    @property
+    def short_window(self) -> WindowBoard:
+        """Window that tells whether a drift is still there."""
+        return self.windows[0]
+
+    @property
+    def long_window(self) -> WindowBoard:
+        """Window in which a drift has to be sure; the only one if there is one."""
+        return self.windows[min(1, len(self.windows) - 1)]
 
 
 @dataclass(frozen=True, slots=True)

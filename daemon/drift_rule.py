@@ -58,16 +58,6 @@ class Judged:
     thresholds: tuple[Threshold | None, ...]
 
 
-def long_window(stream: StreamBoard) -> WindowBoard:
-    """Return the window that has to be sure."""
-    return stream.windows[min(1, len(stream.windows) - 1)]
-
-
-def short_window(stream: StreamBoard) -> WindowBoard:
-    """Return the window that tells whether it is still so."""
-    return stream.windows[0]
-
-
 def sure_nats(window: WindowBoard, direction: Direction) -> Floats:
     """Return what a drift has above its threshold: value x exp(-4 se / value), nats [series]; NaN is not known."""
     side = window.estimates.of(direction)
@@ -81,7 +71,7 @@ def sure_nats(window: WindowBoard, direction: Direction) -> Floats:
 def judge(stream: StreamBoard) -> Judged:
     """Return the state of every series, in the order of the stream's `keys`."""
     series = len(stream.keys)
-    long, short = long_window(stream), short_window(stream)
+    long, short = stream.long_window, stream.short_window
     infinite, broken = long.estimates.infinite == 1, long.estimates.comparable == 0
     # The highest last, so that of several that are passed it is the one that stays.
     thresholds = sorted(stream.thresholds, key=lambda threshold: threshold.nats)

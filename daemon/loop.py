@@ -223,12 +223,15 @@ class Loop:
             partition: owned.caught_up(self._source.high_watermark(partition))
             for partition, owned in self._owned.items()
         }
+        last = self._board.published
+        history = {} if last is None else {board.name: board.history for board in last.streams}
         boards = []
         for stream in self._streams:
             owned = [part for part in self._owned.values() if part.partition.topic == stream.topic]
             started_all = stream.topic not in self._starting.topics()
             whole = reachable and started_all and all(marks[part.partition] for part in owned)
-            boards.append(stream_board(stream, owned, self._accounts[stream.name], now, caught_up=whole))
+            account, before = self._accounts[stream.name], history.get(stream.name)
+            boards.append(stream_board(stream, owned, account, now, caught_up=whole, before=before))
         self._process = replace(
             self._process,
             evaluation_seconds=self._clock.monotonic() - started,

@@ -1,11 +1,13 @@
 """From owned state to the board's immutable values: one stream, one partition at a time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from daemon.accounts import StreamAccount
 from daemon.board import PartitionBoard, StreamBoard, WindowBoard
+from daemon.history import History, extended
 from daemon.ownership import OwnedPartition
 from daemon.streams import Stream
 from estimators.spec import WindowSpec
@@ -15,9 +17,15 @@ US_PER_S = 1e6
 
 
 def stream_board(
-    stream: Stream, owned: Sequence[OwnedPartition], account: StreamAccount, now: float, *, caught_up: bool
+    stream: Stream,
+    owned: Sequence[OwnedPartition],
+    account: StreamAccount,
+    now: float,
+    *,
+    caught_up: bool,
+    before: History | None,
 ) -> StreamBoard:
-    """Evaluate the owned partitions of a stream at the wall-clock time `now`, seconds."""
+    """Evaluate the owned partitions of a stream at the wall-clock time `now`, seconds; `before` is its history."""
     view = evaluate(
         [partition.states[stream.name] for partition in owned],
         stream.spec,
@@ -28,7 +36,7 @@ def stream_board(
     # Totals outlive the series' panes by one more window, so that a last scrape sees what was counted last.
     account.totals.drop_idle(now - 2 * stream.spec.longest.length_us / US_PER_S)
     counter_keys, counters = account.totals.board(stream.spec.rules.sampled_from)
-    return StreamBoard(
+    board = StreamBoard(
         name=stream.name,
         label_names=stream.label_names,
         sampled_from=stream.spec.rules.sampled_from,
@@ -57,6 +65,16 @@ def stream_board(
         event_delay_buckets=account.cumulative_delay_buckets(),
         event_delay_sum_seconds=account.delay_sum_seconds,
     )
+    return replace(board, history=_history(board, before, now))
+
+
+def _history(board: StreamBoard, before: History | None, now: float) -> History:
+    """Add what this publish shows."""
+    direction = board.shown_direction
+    long = board.long_window.estimates
+    adaptive, short = long.of(direction).adaptive, board.short_window.estimates.of(direction).adaptive
+    newest = np.stack([adaptive.value, adaptive.lower, adaptive.upper, short.value, long.comparable])
+    return extended(before, now, direction, board.keys, newest)
 
 
 def _window_board(stream: Stream, spec: WindowSpec, window: WindowView, series: int, *, read: bool) -> WindowBoard:

@@ -6,7 +6,7 @@ from math import isfinite, isnan
 from typing import Final
 
 from daemon.board import StreamBoard, Threshold, WindowBoard
-from daemon.drift_rule import State, judge, long_window, short_window
+from daemon.drift_rule import State, judge
 from estimators.estimates import Direction
 
 _THOUSAND: Final = 1000.0
@@ -56,6 +56,11 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= _THOUSAND and abs(value) < _THOUSAND**3 else f"{value:.3g}"
 
 
+def percent(share: float) -> str:
+    """Write a share with two significant digits, as a percentage."""
+    return f"{100 * share:.2g} %"
+
+
 @dataclass(frozen=True, slots=True)
 class _Series:
     """One series, about which sentences are made."""
@@ -84,10 +89,10 @@ class _Series:
     def _infinite(self) -> str:
         window = self._long
         pairs = int(window.estimates.total.count_of("zero_other")[self.row])
-        which = "One pair has" if pairs == 1 else f"{figure(pairs)} pairs have"
         other, sampler = self._sides()
         return (
-            f"Infinite: {which} probability 0 under {other} in {window.label}, though {sampler} produced the outcome, "
+            f"Infinite: {figure(pairs)} {'pair' if pairs == 1 else 'pairs'} of the last {window.label} "
+            f"{'has' if pairs == 1 else 'have'} probability 0 under {other}, though {sampler} produced the outcome, "
             f"so {formula(self.direction)} is infinite."
         )
 
@@ -97,7 +102,7 @@ class _Series:
         other, sampler = self._sides()
         if mean < 1:
             why = (
-                f"{sampler} never produces outcomes that hold {1 - mean:.2g} of {other}'s mass, "
+                f"{sampler} never produces outcomes that hold {percent(1 - mean)} of {other}'s mass, "
                 "as with top-p, top-k or greedy sampling, or the two sides were logged differently"
             )
         else:
@@ -109,21 +114,21 @@ class _Series:
 
     def _drift(self) -> str:
         assert self.threshold is not None  # noqa: S101 - a drift is one over a threshold
-        now = figure(self._value(short_window(self.stream)))
+        now = figure(self._value(self.stream.short_window))
         return (
             f"Drift ({self.threshold.severity}): {self._measured()}, {self._times()}; over {self._short} it is {now}."
         )
 
     def _no_data(self) -> str:
         """Tell of the long window if it lacks messages, else of the short one: one of the two does."""
-        lacking = self._long if isnan(self._long.estimates.ratio_mean[self.row]) else short_window(self.stream)
+        lacking = self._long if isnan(self._long.estimates.ratio_mean[self.row]) else self.stream.short_window
         count = int(lacking.estimates.total.count_of("messages")[self.row])
         if count == 0:
             held = "no message"
         else:
             held = f"{count} of the {self.stream.min_messages} messages that an estimate needs"
         text = f"Not enough data: the window {lacking.label} holds {held}."
-        return text if lacking is self._long else f"{text} Over the longer one, {self._measured()}."
+        return text if lacking is self._long else f"{text} {self._measured()}."
 
     def _incomplete(self) -> str:
         return (
@@ -139,7 +144,7 @@ class _Series:
         text = f"Quiet: {self._measured()}, {self._times()}"
         if not self._value(self._long) > self.threshold.nats:
             return f"{text}."
-        now = self._value(short_window(self.stream))
+        now = self._value(self.stream.short_window)
         if now > self.threshold.nats:
             return f"{text}, but not sure enough for an alarm."
         return f"{text}, but over {self._short} it is {figure(now)}, below it."
@@ -158,12 +163,12 @@ class _Series:
     def _self_check(self) -> str:
         comparable = self._long.estimates.comparable[self.row]
         if isnan(comparable):
-            mean = figure(self._long.estimates.ratio_mean[self.row])
+            mean = f"{self._long.estimates.ratio_mean[self.row]:.4g}"
             return f"Whether the pairs are comparable cannot be told from so few: their ratio mean is {mean}."
         return "The pairs are comparable." if comparable else "The pairs are not comparable."
 
     def _complete(self) -> bool:
-        return bool(self._long.complete[self.row] == 1 and short_window(self.stream).complete[self.row] == 1)
+        return bool(self._long.complete[self.row] == 1 and self.stream.short_window.complete[self.row] == 1)
 
     def _sides(self) -> tuple[str, str]:
         """Name the other side and the sampler."""
@@ -174,8 +179,8 @@ class _Series:
 
     @property
     def _long(self) -> WindowBoard:
-        return long_window(self.stream)
+        return self.stream.long_window
 
     @property
     def _short(self) -> str:
-        return short_window(self.stream).label
+        return self.stream.short_window.label
