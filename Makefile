@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Extra arguments for demo, test and bench: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
 ARGS ?=
 
-SOURCES := daemon estimators config tests
+SOURCES := daemon estimators config tests deploy/examples
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help

@@ -1,6 +1,7 @@
 """What the documents promise exists: modules, metrics, commands, flags, targets, files, configuration, rules."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -242,3 +243,16 @@ def test_the_alerts_of_the_readme_fire_on_a_sure_drift_on_pairs_that_differ_and_
     path = rules.with_name("test.yaml")
     path.write_text(yaml.safe_dump({"rule_files": [rules.name], "evaluation_interval": "1m", "tests": [cases]}))
     assert promtool("test", "rules", str(path)) == (0, "")
+
+
+def test_the_table_of_pairs_that_an_error_takes_is_the_closed_form_of_normal_log_ratios():
+    """Sampler N(0, 1), other N(m, 1): u is N(-m^2 / 2, m^2), KL = m^2 / 2, var r = exp(m^2) - 1, cov(u, r) = m^2."""
+    rows = re.findall(r"^\| ([\d.]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", text_of("README.md"), re.MULTILINE)
+    assert len(rows) == 5
+    for kl, *shown in [[float(cell.replace(",", "")) for cell in row] for row in rows]:
+        variance, ratio_variance = 2 * kl, math.expm1(2 * kl)
+        per_error = (1.96 / (0.1 * kl)) ** 2
+        best = per_error * (variance - variance**2 / ratio_variance)
+        # The self-check says yes where five standard errors of the ratio mean are a tenth of the divergence.
+        checked = (5 / (0.1 * kl)) ** 2 * ratio_variance
+        assert shown == [float(f"{exact:.2g}") for exact in (best, per_error * variance, checked)]
