@@ -11,7 +11,7 @@ SOURCES := daemon estimators config tests deploy/examples
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench golden lock clean
+.PHONY: help setup demo test check bench golden pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ golden: $(READY) ## rewrite the generated references and golden files; read the 
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m daemon.metrics_reference
 	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py -k golden
+
+pictures: $(READY) ## draw the README's pictures anew from real runs (needs Chromium, tmux and pngquant)
+	$(BIN)/python -m tests.pictures $(ARGS)
 
 lock: $(READY) ## resolve requirements.txt and requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer)
 	$(COMPILE) $(ARGS) --output-file requirements.txt pyproject.toml
