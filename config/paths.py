@@ -7,44 +7,78 @@ from pydantic import AfterValidator, Field
 
 from config.kinds import DefaultText, Kind, Section
 
-_DOT: Final = re.compile(r"(?<!\\)\.")
+#: A dot or bracket within a name is written with a backslash before it; any other backslash is itself.
+_NAME: Final = r"(?:\\[.\[]|\\(?![.\[])|[^.\[\\])+"
+_ITEM: Final = r"(?:\[[0-9]{1,2}\])*"
+_ITEMS: Final = r"(?:\[(?:[0-9]{1,2}:?)?\])*"
+_IS_FIELD: Final = re.compile(rf"(?!\$){_NAME}{_ITEM}(?:\.{_NAME}{_ITEM})*").fullmatch
+_ARE_FIELDS: Final = re.compile(rf"(?!\$){_NAME}{_ITEMS}(?:\.{_NAME}{_ITEMS})*").fullmatch
+
+
+def fields_path(path: str) -> str:
+    r"""Validate the path of one or many values; ValueError (for people) if it is none.
+
+    Names joined by dots, `[0]` for one item of an array (up to `[99]`), `[]` for every item, `[1:]` for every item but
+    the first; `\.` and `\[` are a dot and a bracket within a name.
+    """
+    if _ARE_FIELDS(path) is None:
+        raise ValueError(
+            f"`{path[:40]}` is no field path; write names joined by dots, such as `logp` or `response.logp`, "
+            "with `[0]` for one item of an array and `[]` for every item"
+        )
+    return path
 
 
 def field_path(path: str) -> str:
-    r"""Validate names joined by dots, `\.` being a dot within a name; ValueError (for people) if it is none."""
-    if not path or path.startswith("$") or not all(_DOT.split(path)):
-        raise ValueError(
-            f"`{path[:40]}` is no field path; write names joined by dots, such as `logp` or `response.logp`"
-        )
+    """Validate the path of one value: the same without `[]` and `[1:]`."""
+    if _IS_FIELD(fields_path(path)) is None:
+        raise ValueError(f"`{path[:40]}` means many values, but one is needed here; write `[0]` for the first item")
     return path
 
 
 FieldPath = Annotated[str, AfterValidator(field_path), Kind("field path")]
 PresetPath = Annotated[FieldPath | None, DefaultText("the preset's")]
+PresetPaths = Annotated[
+    Annotated[str, AfterValidator(fields_path), Kind("field path")] | None, DefaultText("the preset's")
+]
 
 
 class PathSettings(Section):
     """Where a record holds what; a path that is not written is the preset's."""
 
-    log_p: PresetPath = Field(default=None, description="Log-probability of the outcome under p, scalar or array.")
-    log_q: PresetPath = Field(default=None, description="Log-probability of the outcome under q, scalar or array.")
-    p: PresetPath = Field(default=None, description="Probability under p, for logs that hold no logarithms.")
-    q: PresetPath = Field(default=None, description="Probability under q, for logs that hold no logarithms.")
+    log_p: PresetPaths = Field(default=None, description="Log-probability of the outcome under p, scalar or array.")
+    log_q: PresetPaths = Field(default=None, description="Log-probability of the outcome under q, scalar or array.")
+    p: PresetPaths = Field(default=None, description="Probability under p, for logs that hold no logarithms.")
+    q: PresetPaths = Field(default=None, description="Probability under q, for logs that hold no logarithms.")
     time: PresetPath = Field(
         default=None, description="Event time: a number or RFC 3339. Without it: the Kafka record's time."
     )
-    weight: PresetPath = Field(default=None, description="Weight of the pairs; a record without it weighs 1.")
-    mask: PresetPath = Field(
+    uniform_over: PresetPath = Field(
+        default=None,
+        description="Array with one item for each possible outcome, for logs that hold the sampler's side only: the other "
+        "side is then the uniform distribution over it. One pair a record. A path of that side holds instead.",
+    )
+    weight: PresetPaths = Field(default=None, description="Weight of the pairs; a record without it weighs 1.")
+    drop_probability: PresetPath = Field(
+        default=None,
+        description="Probability that the record had been left out of a sub-sampled log, below 1; "
+        "it weighs 1 / (1 - that), times its weight.",
+    )
+    mask: PresetPaths = Field(
         default=None, description="Array of 0 and 1 that leaves out pairs that no model chose: prompts, padding."
+    )
+    message_mask: PresetPaths = Field(
+        default=None, description="Array of 0 and 1, one for each message of a record that packs several."
     )
     sampler: PresetPath = Field(
         default=None,
         description="Name of the sampler, `p` or `q`; a record that names another one than its stream is rejected.",
     )
-    token_ids_p: PresetPath = Field(
-        default=None, description="Outcomes that p scored; compared with q's, so that shifted arrays are rejected."
+    token_ids_p: PresetPaths = Field(
+        default=None,
+        description="Outcomes that p scored, as numbers or texts; compared with q's, so that shifted arrays are rejected.",
     )
-    token_ids_q: PresetPath = Field(default=None, description="Outcomes that q scored; compared with those of p.")
+    token_ids_q: PresetPaths = Field(default=None, description="Outcomes that q scored; compared with those of p.")
     labels: dict[str, FieldPath] = Field(
         default_factory=dict,
         description="Per series label the path of its value; others are fields of their own name, here or in `labels`.",

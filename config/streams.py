@@ -147,12 +147,14 @@ class StreamSettings(Section):
     paths: PathSettings = Field(
         default_factory=PathSettings,
         description="Where a record holds what, for topics that exist already: producers need no change. "
-        "Names joined by dots; `\\.` is a dot within a name.",
+        "Names joined by dots; `[0]` is one item of an array (up to `[99]`), `[]` every item, `[1:]` every item but the "
+        "first, so `choices[].logprobs.content[].logprob` is an array of arrays: a message for each choice. "
+        "`\\.` and `\\[` are a dot and a bracket within a name.",
     )
     where: dict[str, Wanted] = Field(
         default_factory=dict,
         description="Field path or `header:NAME`, and the value or values that select a record of a shared topic. "
-        "Values are compared as text. "
+        "Values are compared as text. A path may have `[0]`, but no `[]`. "
         "Others are counted as ignored, not as rejected. By default every record is meant.",
     )
     series_labels: tuple[LabelName, ...] = Field(

@@ -3,7 +3,9 @@
 from typing import Final, Literal
 
 Format = Literal["json", "msgpack", "msgpack-f32", "msgpack-f64"]
-Preset = Literal["canonical", "open-bandit", "prime-rl"]
+Preset = Literal[
+    "canonical", "open-bandit", "prime-rl", "nemo-rl", "verl", "vllm", "sglang", "openai-logprobs", "vw-dsjson"
+]
 Sampler = Literal["q", "p"]
 DensityKind = Literal["discrete", "density"]
 TimeUnit = Literal["auto", "s", "ms", "us", "ns"]

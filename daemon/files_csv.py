@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from daemon.codec.format import HEADER_PREFIX, LABELS_FIELD, Format, split_path
+from daemon.codec.format import HEADER_PREFIX, LABELS_FIELD, Format
+from daemon.codec.paths import split_path
 from daemon.errors import OperatingError, UsageError
 
 Kind = Literal["pair", "number", "time", "text", "any"]
@@ -27,6 +28,7 @@ _KIND: Final[dict[str, Kind]] = {
     "p": "pair",
     "q": "pair",
     "weight": "number",
+    "drop_probability": "number",
     "mask": "number",
     "time": "time",
 }

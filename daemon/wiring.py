@@ -6,7 +6,7 @@ from config.settings import Settings
 from config.streams import StreamSettings
 from daemon.board import Threshold
 from daemon.codec import compile_decoder
-from daemon.codec.format import CANONICAL_PATHS, Format
+from daemon.codec.format import ROLES, Format
 from daemon.collect_series import Exports
 from daemon.kafka_oauth import OAuth
 from daemon.kafka_options import KafkaOptions
@@ -45,11 +45,15 @@ def format_of(settings: Settings, stream: StreamSettings) -> Format:
     """Return how the stream's records are written.
 
     Where the settings name one kind of columns (log-probabilities or probabilities), the preset's other kind is left
-    out: a record's `p` must not be read as a probability when the user said that it is something else.
+    out: a record's `p` must not be read as a probability when the user said that it is something else. So is the preset's
+    path of the side that he calls uniform.
     """
     preset = PRESETS[stream.preset]
-    written = {role: path for role in CANONICAL_PATHS if (path := getattr(stream.paths, role)) is not None}
+    written = {role: path for role in ROLES if (path := getattr(stream.paths, role)) is not None}
     paths = {**preset.format.paths, **written}
+    if "uniform_over" in written:
+        other = "p" if stream.sampled_from == "q" else "q"
+        paths = {role: path for role, path in paths.items() if role in written or role not in (other, f"log_{other}")}
     if {"log_p", "log_q"} & written.keys() and not {"p", "q"} & written.keys():
         paths = {role: path for role, path in paths.items() if role not in ("p", "q")}
     elif {"p", "q"} & written.keys() and not {"log_p", "log_q"} & written.keys():

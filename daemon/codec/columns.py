@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
-from daemon.codec.fields import Field
 from daemon.codec.format import BINARY_ITEM
 from daemon.codec.labels import Key
 from daemon.codec.plan import NO_TIME_US, US_PER_MS, Columns, Plan, Records, has_record_time, logarithms, without_nulls
+from daemon.codec.reading import Field
 from daemon.codec.results import Tally
 from daemon.codec.times import event_times_us
 from estimators.pairs import Floats, Ints
@@ -59,6 +59,8 @@ def plain_columns(records: Records, plan: Plan, tally: Tally) -> Columns | None:
 
 def _pairs(values: Sequence[Any], plan: Plan) -> _Sides:
     roles = plan.fields.roles
+    if "uniform_over" in roles:
+        return _against_uniform(values, plan)
     if "log_p" in roles and "log_q" in roles:
         log_p, log_q = roles["log_p"].column(values), roles["log_q"].column(values)
         if log_p[0] is not UNSET:
@@ -84,6 +86,26 @@ def _sides(p: list[Any], q: list[Any], plan: Plan) -> _Sides:
     if int(lengths.min()) == 0 or int(lengths.max()) > plan.fmt.max_pairs_per_record:
         raise _OddError
     return _Sides(_joined(p, item), _joined(q, item), lengths, scalar=False)
+
+
+def _against_uniform(values: Sequence[Any], plan: Plan) -> _Sides:
+    """One pair a record, the side that is not the sampler being uniform over the outcomes that the record names."""
+    roles, base = plan.fields.roles, plan.fmt.nats_per_unit
+    column = _optional(values, roles.get(f"log_{plan.fmt.sampled_from}"))
+    probabilities = column is None
+    if column is None:
+        column = _optional(values, roles.get(plan.fmt.sampled_from))
+    outcomes = roles["uniform_over"].column(values)
+    if column is None or set(map(type, column)) != {float} or set(map(type, outcomes)) != {list}:
+        raise _OddError
+    counts = np.fromiter(map(len, outcomes), np.int64, len(outcomes))
+    if int(counts.min()) == 0:
+        raise _OddError
+    sampler, other = _packed(column), logarithms(1 / counts, base)
+    if probabilities:
+        sampler = logarithms(sampler, base)
+    p, q = (other, sampler) if plan.fmt.sampled_from == "q" else (sampler, other)
+    return _Sides(p, q, np.ones(len(column), np.int64), scalar=True)
 
 
 def _packed(values: list[Any]) -> Floats:
@@ -145,6 +167,17 @@ def _check_sampler_and_tokens(values: Sequence[Any], plan: Plan) -> None:
 
 def _weights(values: Sequence[Any], plan: Plan, sides: _Sides) -> Floats | None:
     """Weights per pair; None where all are 1."""
+    weight = _logged_weights(values, plan, sides)
+    field = plan.fields.roles.get("drop_probability")
+    if field is None:
+        return weight
+    dropped = _packed([0.0 if each is UNSET else each for each in field.column(values)])
+    if not ((dropped >= 0) & (dropped < 1)).all():
+        raise _OddError
+    return (1.0 if weight is None else weight) / np.repeat(1.0 - dropped, sides.lengths)
+
+
+def _logged_weights(values: Sequence[Any], plan: Plan, sides: _Sides) -> Floats | None:
     field = plan.fields.roles.get("weight")
     if field is None:
         return None
@@ -162,6 +195,8 @@ def _weights(values: Sequence[Any], plan: Plan, sides: _Sides) -> Floats | None:
 
 def _masked(values: Sequence[Any], plan: Plan, sides: _Sides, weight: Floats | None) -> tuple[_Sides, Floats | None]:
     """Take away the pairs that a mask of 0 and 1 leaves out."""
+    if _optional(values, plan.fields.roles.get("message_mask")) is not None:  # records that pack several messages
+        raise _OddError
     column = _optional(values, plan.fields.roles.get("mask"))
     if column is None:
         return sides, weight

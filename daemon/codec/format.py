@@ -1,6 +1,5 @@
 """How a stream's records are written: everything that its decoding depends on, as one value."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -29,18 +28,21 @@ CANONICAL_PATHS: Final[Mapping[str, str]] = MappingProxyType(
         "token_ids_q": "token_ids_q",
     }
 )
+#: All roles that a path may have; the canonical record knows no field for the last ones.
+ROLES: Final = (*CANONICAL_PATHS, "message_mask", "drop_probability", "uniform_over")
 #: The object that may hold labels which are no fields of the record itself.
 LABELS_FIELD: Final = "labels"
 HEADER_PREFIX: Final = "header:"
-
-_DOT: Final = re.compile(r"(?<!\\)\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     r"""The shape of a stream's records.
 
-    A path is a field's name, or names joined by dots for objects within objects; `\.` is a dot within a name.
+    A path is a field's name, or names joined by dots for objects within objects; `\.` and `\[` are a dot and a bracket
+    within a name. `[0]` is one item of an array, `[]` every item, `[1:]` every item but the first: the field's value is
+    then the array of what the items hold, and with two of them an array of arrays, each inner one a message. An item
+    that is null or does not hold the field is null; an array that is null or not there is an absent field.
     Unknown fields are ignored; of a field that is there twice, the last one counts.
 
     Attributes
@@ -48,8 +50,12 @@ class Format:
     encoding : "json", "msgpack", "msgpack-f32" or "msgpack-f64"
         The last two hold log_p, log_q, p and q as `bin`: little-endian arrays of that type.
     paths : mapping of str to str
-        By role, the keys of CANONICAL_PATHS: log-probabilities log_p and log_q, or probabilities p and q (used only
-        where a record has no pair of log-probabilities); time, weight, mask, sampler, token_ids_p, token_ids_q.
+        By role, of ROLES: log-probabilities log_p and log_q, or probabilities p and q (used only where a record has no
+        pair of log-probabilities); time, weight, mask, sampler, token_ids_p, token_ids_q; message_mask, one 0 or 1 for
+        each message of a packed record; drop_probability, the chance that the record would have been left out of the
+        log, so that it weighs 1 / (1 - it); uniform_over, an array with one item per possible outcome, where the side
+        that is not the sampler has no path: that side is uniform over it. Only time, sampler, drop_probability and
+        uniform_over are without `[]`.
     label_names : tuple of str
         The stream's series labels, in their order.
     label_paths : mapping of str to str
@@ -85,12 +91,3 @@ class Format:
     def needs_headers(self) -> bool:
         """Whether `where` looks at headers, so that a source must hand them over."""
         return any(selector.startswith(HEADER_PREFIX) for selector in self.where)
-
-
-def split_path(path: str) -> tuple[str, ...]:
-    r"""Names from the outermost object inwards.
-
-    >>> split_path(r"resource.service\.name")
-    ('resource', 'service.name')
-    """
-    return tuple(part.replace("\\.", ".") for part in _DOT.split(path))

@@ -56,18 +56,21 @@ class _Gathered:
         p, q, probabilities = _sides(record, plan)
         optional = _optional(record, plan)
         weight = _weight(optional, plan)
-        mask = _mask(optional, plan)
+        kept_share = _kept_share(optional, plan)
+        mask = _mask(optional, "mask", plan)
+        message_mask = _mask(optional, "message_mask", plan)
         _check_size(p, q, plan)
         key = _key(record, plan)
         _check_sampler(optional, plan)
         time_us, timeless = self._time(record, timestamp_ms)
         _check_lengths(p, q, weight, mask, plan)
+        _check_messages(p, message_mask, plan)
         _check_tokens(optional)
         before = len(self._lengths)
-        for message_p, message_q, message_weight in kept_pairs(p, q, weight, mask):
+        for message_p, message_q, message_weight in kept_pairs(p, q, weight, mask, message_mask):
             self._p += message_p
             self._q += message_q
-            self._weight += message_weight
+            self._weight += [each / kept_share for each in message_weight] if kept_share != 1 else message_weight
             self._lengths.append(len(message_p))
             self._of_probabilities.append(probabilities)
             self._keys.append(key)
@@ -132,6 +135,8 @@ def _sides(record: Any, plan: Plan) -> tuple[Shaped, Shaped, bool]:  # noqa: ANN
 
     Log-probabilities win where both kinds are there; two nulls are there only if nothing better is.
     """
+    if "uniform_over" in plan.fields.roles:
+        return _against_uniform(record, plan)
     both_null = None
     for roles, probabilities in _KINDS:
         p, q = _value(record, roles[0], plan), _value(record, roles[1], plan)
@@ -147,8 +152,35 @@ def _sides(record: Any, plan: Plan) -> tuple[Shaped, Shaped, bool]:  # noqa: ANN
     return shape_of(p, item, _at(roles[0], plan)), shape_of(q, item, _at(roles[1], plan)), probabilities
 
 
+def _against_uniform(record: Any, plan: Plan) -> tuple[Shaped, Shaped, bool]:  # noqa: ANN401 - a compiled record
+    """The sampler's one value, and that of the uniform distribution over the outcomes that the record names."""
+    outcomes = _value(record, "uniform_over", plan)
+    kinds = (
+        (role, probabilities)
+        for role, probabilities in ((f"log_{plan.fmt.sampled_from}", False), (plan.fmt.sampled_from, True))
+    )
+    found = [(role, value, kind) for role, kind in kinds if (value := _value(record, role, plan)) is not UNSET]
+    if not found or outcomes in _ABSENT:
+        raise RefusedError("schema", f"the record does not hold both sides: {_wanted(plan)}")
+    role, value, probabilities = next((each for each in found if each[1] is not None), found[0])
+    sampler = shape_of(value, None, _at(role, plan))
+    if sampler.depth > 0:
+        raise RefusedError("schema", f"against the uniform distribution a record holds one pair{_at(role, plan)}")
+    if not outcomes:
+        raise RefusedError("schema", f"the array names no possible outcome{_at('uniform_over', plan)}")
+    share = 1 / len(outcomes)
+    if not probabilities:
+        share = float(logarithms(np.array([share]), plan.fmt.nats_per_unit)[0])
+    other = Shaped(0, [[share]])
+    return (other, sampler, probabilities) if plan.fmt.sampled_from == "q" else (sampler, other, probabilities)
+
+
 def _wanted(plan: Plan) -> str:
     paths = plan.fmt.paths
+    if "uniform_over" in plan.fields.roles:
+        side = plan.fmt.sampled_from
+        known = " or ".join(f"`{paths[role]}`" for role in (f"log_{side}", side) if role in plan.fields.roles)
+        return f"{known} and the array `{paths['uniform_over']}`"
     complete = (roles for roles, _ in _KINDS if plan.fields.roles.keys() >= set(roles))
     return ", or ".join(f"`{paths[p]}` and `{paths[q]}`" for p, q in complete)
 
@@ -156,15 +188,26 @@ def _wanted(plan: Plan) -> str:
 def _weight(optional: dict[str, Any], plan: Plan) -> Shaped | None:
     if "weight" not in optional:
         return None
-    return shape_of(optional["weight"], BINARY_ITEM.get(plan.fmt.encoding), _at("weight", plan))
+    weight = shape_of(optional["weight"], BINARY_ITEM.get(plan.fmt.encoding), _at("weight", plan))
+    if None in chain.from_iterable(weight.messages):
+        raise RefusedError("schema", f"a weight is null or not there{_at('weight', plan)}")
+    return weight
 
 
-def _mask(optional: dict[str, Any], plan: Plan) -> Shaped | None:
-    if "mask" not in optional:
+def _kept_share(optional: dict[str, Any], plan: Plan) -> float:
+    """How many of such records the log keeps, as a share."""
+    dropped: float = optional.get("drop_probability", 0.0)
+    if not 0 <= dropped < 1:
+        raise RefusedError("schema", f"a drop probability is at least 0 and below 1{_at('drop_probability', plan)}")
+    return 1.0 - dropped
+
+
+def _mask(optional: dict[str, Any], role: str, plan: Plan) -> Shaped | None:
+    if role not in optional:
         return None
-    mask = shape_of(optional["mask"], "u1", _at("mask", plan))
+    mask = shape_of(optional[role], "u1", _at(role, plan))
     if not {0, 1}.issuperset(chain.from_iterable(mask.messages)):
-        raise RefusedError("schema", f"a mask holds only 0, 1, true and false{_at('mask', plan)}")
+        raise RefusedError("schema", f"a mask holds only 0, 1, true and false{_at(role, plan)}")
     return mask
 
 
@@ -202,6 +245,13 @@ def _check_lengths(p: Shaped, q: Shaped, weight: Shaped | None, mask: Shaped | N
     for role, values in (("weight", weight), ("mask", mask)):
         if values is not None and values.depth > 0 and not values.matches(p):
             raise RefusedError("length_mismatch", f"the array is not as long as those of the sides{_at(role, plan)}")
+
+
+def _check_messages(p: Shaped, message_mask: Shaped | None, plan: Plan) -> None:
+    if message_mask is not None and message_mask.depth > 0 and len(message_mask.messages[0]) != len(p.messages):
+        raise RefusedError(
+            "length_mismatch", f"the array does not have one value for each message{_at('message_mask', plan)}"
+        )
 
 
 def _check_tokens(optional: dict[str, Any]) -> None:

@@ -5,9 +5,10 @@ from itertools import compress
 
 import numpy as np
 
-from daemon.codec.fields import Decode, Field, compile_untyped
+from daemon.codec.fields import Decode, compile_untyped
 from daemon.codec.format import HEADER_PREFIX, Format, Scalar
 from daemon.codec.labels import scalar_text
+from daemon.codec.reading import Field
 from daemon.codec.results import Tally
 from daemon.codec.syntax import decode_each
 from daemon.source import Batch

@@ -1,6 +1,6 @@
 """Values of a field as messages: a scalar, an array, or an array of arrays, whatever holds them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import compress
 from typing import Any
 
@@ -44,10 +44,13 @@ def shape_of(value: Any, item: str | None, place: str) -> Shaped:  # noqa: ANN40
 
 
 def kept_pairs(
-    p: Shaped, q: Shaped, weight: Shaped | None, mask: Shaped | None
+    p: Shaped, q: Shaped, weight: Shaped | None, mask: Shaped | None, message_mask: Shaped | None
 ) -> Iterator[tuple[list[float | None], list[float | None], list[float]]]:
-    """Messages that keep a pair; a scalar weight or mask holds for all pairs."""
-    rows = zip(p.messages, q.messages, _spread(weight, p), _spread(mask, p), strict=True)
+    """Messages that keep a pair; a scalar weight or mask holds for all pairs, a scalar message mask for all messages."""
+    rows: Iterable[tuple[Any, ...]] = zip(p.messages, q.messages, _spread(weight, p), _spread(mask, p), strict=True)
+    if message_mask is not None:
+        only = message_mask.messages[0]
+        rows = compress(rows, only * len(p.messages) if message_mask.depth == 0 else only)
     for side_p, side_q, weights, keep in rows:
         if mask is None:
             if side_p:

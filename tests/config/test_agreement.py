@@ -8,7 +8,7 @@ from config import vocabulary
 from config.durations import microseconds_of
 from config.sections import LogSettings
 from daemon import logs, presets
-from daemon.codec.format import CANONICAL_PATHS, ENCODINGS, TimeUnit
+from daemon.codec.format import ENCODINGS, ROLES, TimeUnit
 from estimators import estimates, selfcheck, spec
 
 
@@ -24,7 +24,7 @@ def test_the_words_are_those_of_the_parts_that_take_them():
 
 
 def test_the_paths_are_the_roles_of_the_codec(stream):
-    assert set(type(stream().paths).model_fields) == {*CANONICAL_PATHS, "labels"}
+    assert set(type(stream().paths).model_fields) == {*ROLES, "labels"}
 
 
 @pytest.mark.parametrize("resolution", ["bf16", "float16", "float32", "decimals:1", "decimals:17"])
