@@ -55,8 +55,8 @@ class PathSettings(Section):
     )
     uniform_over: PresetPath = Field(
         default=None,
-        description="Array with one item for each possible outcome, for logs that hold the sampler's side only: the other "
-        "side is then the uniform distribution over it. One pair a record. A path of that side holds instead.",
+        description="Array with one item for each possible outcome, for logs that hold only the sampler's side: the "
+        "other side is then the uniform distribution over it. One pair a record. A path of that side holds instead.",
     )
     weight: PresetPaths = Field(default=None, description="Weight of the pairs; a record without it weighs 1.")
     drop_probability: PresetPath = Field(
@@ -76,7 +76,7 @@ class PathSettings(Section):
     )
     token_ids_p: PresetPaths = Field(
         default=None,
-        description="Outcomes that p scored, as numbers or texts; compared with q's, so that shifted arrays are rejected.",
+        description="Outcomes that p scored, numbers or texts; compared with q's, so that shifted arrays are rejected.",
     )
     token_ids_q: PresetPaths = Field(default=None, description="Outcomes that q scored; compared with those of p.")
     labels: dict[str, FieldPath] = Field(

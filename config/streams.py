@@ -147,8 +147,8 @@ class StreamSettings(Section):
     paths: PathSettings = Field(
         default_factory=PathSettings,
         description="Where a record holds what, for topics that exist already: producers need no change. "
-        "Names joined by dots; `[0]` is one item of an array (up to `[99]`), `[]` every item, `[1:]` every item but the "
-        "first, so `choices[].logprobs.content[].logprob` is an array of arrays: a message for each choice. "
+        "Names joined by dots; `[0]` is one item of an array (up to `[99]`), `[]` every item, `[1:]` every item but "
+        "the first, so `choices[].logprobs.content[].logprob` is an array of arrays: a message for each choice. "
         "`\\.` and `\\[` are a dot and a bracket within a name.",
     )
     where: dict[str, Wanted] = Field(

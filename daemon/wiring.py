@@ -45,8 +45,8 @@ def format_of(settings: Settings, stream: StreamSettings) -> Format:
     """Return how the stream's records are written.
 
     Where the settings name one kind of columns (log-probabilities or probabilities), the preset's other kind is left
-    out: a record's `p` must not be read as a probability when the user said that it is something else. So is the preset's
-    path of the side that he calls uniform.
+    out: a record's `p` must not be read as a probability when the user said that it is something else. So is
+    the preset's path of the side that he calls uniform.
     """
     preset = PRESETS[stream.preset]
     written = {role: path for role in ROLES if (path := getattr(stream.paths, role)) is not None}

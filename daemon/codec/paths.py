@@ -27,14 +27,15 @@ Step = str | int | Every
 
 
 def parse_path(path: str) -> tuple[Step, ...]:
-    r"""Steps of a path; UsageError (for people) where it is none.
+    r"""Return the steps of a path; UsageError (for people) where it is none.
 
     >>> parse_path(r"choices[].logprobs.content[1:][0].service\.name")
     ('choices', Every(first=0), 'logprobs', 'content', Every(first=1), 0, 'service.name')
     """
     if _IS_PATH(path) is None:
         raise UsageError(
-            f"`{path}` is no field path; write names joined by dots, `[0]` for one item of an array, `[]` for every item"
+            f"`{path}` is no field path; write names joined by dots, with `[0]` for one item of an array and `[]` for "
+            "every item"
         )
     return tuple(_step(found) for found in _STEP.finditer(path))
 

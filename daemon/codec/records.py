@@ -153,7 +153,7 @@ def _sides(record: Any, plan: Plan) -> tuple[Shaped, Shaped, bool]:  # noqa: ANN
 
 
 def _against_uniform(record: Any, plan: Plan) -> tuple[Shaped, Shaped, bool]:  # noqa: ANN401 - a compiled record
-    """The sampler's one value, and that of the uniform distribution over the outcomes that the record names."""
+    """Return the sampler's one value, and that of the uniform distribution over the outcomes that the record names."""
     outcomes = _value(record, "uniform_over", plan)
     kinds = (
         (role, probabilities)

@@ -46,7 +46,7 @@ def shape_of(value: Any, item: str | None, place: str) -> Shaped:  # noqa: ANN40
 def kept_pairs(
     p: Shaped, q: Shaped, weight: Shaped | None, mask: Shaped | None, message_mask: Shaped | None
 ) -> Iterator[tuple[list[float | None], list[float | None], list[float]]]:
-    """Messages that keep a pair; a scalar weight or mask holds for all pairs, a scalar message mask for all messages."""
+    """Messages that keep a pair; a scalar weight or mask holds for all pairs, a scalar message mask for the record."""
     rows: Iterable[tuple[Any, ...]] = zip(p.messages, q.messages, _spread(weight, p), _spread(mask, p), strict=True)
     if message_mask is not None:
         only = message_mask.messages[0]

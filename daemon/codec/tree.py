@@ -1,4 +1,4 @@
-"""Record types: the configured fields as a tree of objects and arrays, compiled to msgspec structs that skip the rest."""
+"""Record types: the configured fields as a tree of objects and arrays, compiled to structs that skip the rest."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -51,14 +51,23 @@ VW_DSJSON: Final = Preset(
     '"VWState":{"m":"N/A"},"pdrop":0.5}',
     sampler="The logging policy drew the action, and _label_probability is its probability of it, so q is the sampler.",
     advice=(
-        "Without a path for the other policy, p is the uniform policy: KL(q||p) is then how far the policy is from "
-        "exploring evenly, in nats: log(actions) less its entropy.",
-        "To compare two policies, score the logged action with the second one, write its probability into a field, and "
-        "name that in `paths.p`. The field `p` of the format is no such thing: it is q's own distribution over `a`.",
-        "pdrop is the probability with which an event was left out of the log; without it a log that drops the events "
-        "of some actions more often than others is biased.",
-        "Records of several slots (CCB, slates) hold their probabilities in `_outcomes[]._p[0]` and more than one "
-        "decision each; one-sided records hold one pair, so give paths for both sides there.",
+        (
+            "Without a path for the other policy, p is the uniform policy: KL(q||p) is then how far the policy is from "
+            "exploring evenly, in nats: log(actions) less its entropy."
+        ),
+        (
+            "To compare two policies, score the logged action with the second one, write its probability into a "
+            "field, and name that in `paths.p`. The field `p` of the format is no such thing: it is q's own "
+            "distribution over `a`."
+        ),
+        (
+            "pdrop is the probability with which an event was left out of the log; without it a log that drops the "
+            "events of some actions more often than others is biased."
+        ),
+        (
+            "Records of several slots (CCB, slates) hold their probabilities in `_outcomes[]._p[0]` and more than one "
+            "decision each; one-sided records hold one pair, so give paths for both sides there."
+        ),
     ),
     counterparts=(
         Counterpart(

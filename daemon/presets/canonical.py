@@ -12,7 +12,8 @@ CANONICAL: Final = Preset(
     resolution="float32",
     producer="Any program that logs for Klaxon. A record is one decision (scalars) or one sequence (arrays).",
     example='{"model":"ranker","version":"7","ts":1700000000.123,"logp":[-0.12,-3.4],"logq":[-0.11,-3.9]}',
-    sampler="x is drawn from q, the serving model; write `sampled_from: p` in the stream where it is the other way round.",
+    sampler="x is drawn from q, the serving model; write `sampled_from: p` in the stream where it is the other way "
+    "round.",
     advice=(
         "Give `series_labels`, such as [model, version]; without them the stream is one series.",
         "Log what was not drawn from the model (prompts, padding, tool output) with a `mask` of 0, or not at all.",

@@ -1,4 +1,4 @@
-"""Reinforcement learning of language models: the inference engine that drew the tokens, and the trainer's score of them."""
+"""Reinforcement learning of language models: what the inference engine drew, and the trainer's score of it."""
 
 from typing import Final
 
@@ -15,8 +15,9 @@ PRIME_RL: Final = Preset(
     ),
     resolution="float32",
     producer="The trainer's token export, `<run>/token_exports/step_<n>/rank_<r>.jsonl`; one line per sequence.",
-    example='{"schema_version":1,"step":3,"rank":0,"env_name":"math","token_ids":[9,48,12],"loss_mask":[false,true,true],'
-    '"inference_logprobs":[0.0,-0.11,-3.9],"trainer_logprobs":[0.0,-0.12,-3.4],"mismatch_kl":[0.0,0.00005,0.1487]}',
+    example='{"schema_version":1,"step":3,"rank":0,"env_name":"math","token_ids":[9,48,12],"loss_mask":[false,true,'
+    'true],"inference_logprobs":[0.0,-0.11,-3.9],"trainer_logprobs":[0.0,-0.12,-3.4],"mismatch_kl":[0.0,0.00005,'
+    "0.1487]}",
     sampler="The inference engine drew the tokens, so q is inference_logprobs.",
     advice=("Read the files of a step only once its `STABLE` file is there.",),
     counterparts=(
@@ -51,8 +52,10 @@ NEMO_RL: Final = Preset(
     '"generation_logprobs":[[0.0,0.0,-0.11,-3.9,-0.02]],"prev_logprobs":[[0.0,0.0,-0.12,-3.4,-0.02]],"idx":0}',
     sampler="The generation engine drew the tokens, so q is generation_logprobs.",
     advice=(
-        "Versions before the masks were logged hold only the log-probabilities, with 0.0 on both sides of every prompt "
-        "token: then KL is too small by the share of prompts. Log token_loss_mask.",
+        (
+            "Versions before the masks were logged hold only the log-probabilities, with 0.0 on both sides of every "
+            "prompt token: then KL is too small by the share of prompts. Log token_loss_mask."
+        ),
         "sample_loss_mask is NeMo-RL's `loss_multiplier`; a value other than 0 and 1 rejects the record.",
     ),
     counterparts=(
@@ -61,8 +64,8 @@ NEMO_RL: Final = Preset(
             "policy_kl_error",
             None,
             "documented as KL(policy || generation), but computed as k3 of the inverse ratio on tokens drawn from "
-            "generation, which estimates E[q/p] - 1 - KL(q||p): no KL. One token with (-5, -15) counts 22,015, where the "
-            "weighted term is 1.0. Read our forward direction.",
+            "generation, which estimates E[q/p] - 1 - KL(q||p): no KL. One token with (-5, -15) counts 22,015, where "
+            "the weighted term is 1.0. Read our forward direction.",
         ),
         Counterpart(
             "js_divergence_error", None, "both halves are averaged over generation's tokens: biased a little both ways."
@@ -81,9 +84,9 @@ VERL: Final = Preset(
         paths={"log_p": "old_log_probs", "log_q": "rollout_log_probs", "mask": "response_mask"},
     ),
     resolution="float32",
-    producer="verl with `actor_rollout_ref.rollout.calculate_log_probs: true` holds these three columns in its batch. Its "
-    "own rollout dump leaves them out, so write them in a few lines: "
-    "`{name: batch.batch[name].tolist() for name in (...)}`.",
+    producer="verl with `actor_rollout_ref.rollout.calculate_log_probs: true` holds these three columns in its "
+    "batch. Its own rollout dump leaves them out, so write them in a few lines: `{name: batch.batch[name].tolist() "
+    "for name in (...)}`.",
     example='{"step":12,"uid":"7f3a","responses":[48,12,2,0],"response_mask":[1,1,1,0],'
     '"rollout_log_probs":[-0.11,-3.9,-0.02,0.0],"old_log_probs":[-0.12,-3.4,-0.02,0.0]}',
     sampler="The rollout engine drew the tokens, so q is rollout_log_probs.",
