@@ -8,7 +8,7 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -32,14 +32,40 @@ _BOM: Final = b"\xef\xbb\xbf"
 _JSON_LINES: Final = frozenset({".jsonl", ".ndjson", ".json"})
 
 
+class Rewindable:
+    """A stream of which the first part can be read twice: what an inspection took, the reading after it still gets."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._taken: io.BytesIO | None = io.BytesIO()
+        self._again = io.BytesIO()
+
+    def read(self, size: int) -> bytes:
+        """Read up to that many bytes, and keep them until `rewind`."""
+        data = self._again.read(size) or self._raw.read(size)
+        if self._taken is not None:
+            self._taken.write(data)
+        return data
+
+    def rewind(self) -> None:
+        """Start anew, for the last time: from here on nothing is kept."""
+        if self._taken is not None:
+            self._again, self._taken = self._taken, None
+            self._again.seek(0)
+
+
 def read_batches(
-    source: str | Path, fmt: Format | None, *, progress: Callable[[int], None] | None = None
-) -> Iterator[Batch]:
+    source: str | Path,
+    fmt: Format | None,
+    *,
+    progress: Callable[[int], None] | None = None,
+    standard_input: Rewindable | None = None,
+) -> Generator[Batch, None, None]:
     """Read a file, or standard input for "-", as batches that a decoder of `fmt` reads; None keeps every CSV column.
 
     JSON lines: one record a line; empty lines are skipped, but have a number. CSV: a header, then one record a row
     (see daemon/files_csv.py). Which of them it is, the name tells, else the first character. `progress` is called with
-    the bytes read so far, before unpacking.
+    the bytes read so far, before unpacking. `standard_input` is read where `source` is "-".
 
     Raises OperatingError where the file cannot be read or holds no record, UsageError where it is of another kind.
     """
@@ -48,8 +74,11 @@ def read_batches(
         raise UsageError(f"a file is read as JSON lines or CSV, but the stream's format is {fmt.encoding}")
     with ExitStack() as stack:
         try:
-            raw: BinaryIO = sys.stdin.buffer if str(source) == STANDARD_INPUT else stack.enter_context(_opened(source))
-            counted = _Counted(raw)
+            counted = _Counted(
+                standard_input or sys.stdin.buffer
+                if str(source) == STANDARD_INPUT
+                else stack.enter_context(_opened(source))
+            )
             records = _records(_unpacked(counted), Path(source), name, fmt)
             found = False
             for batch in _batched(records, Partition(name, 0)):
@@ -72,7 +101,7 @@ def _opened(source: str | Path) -> BinaryIO:
 class _Counted(io.RawIOBase):
     """Counts what passes."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO | Rewindable) -> None:
         self._raw = raw
         self.bytes_read = 0
 

@@ -1,4 +1,4 @@
-"""Numbers, formulas and aligned columns as people read them on a terminal."""
+"""Numbers and aligned columns as people read them on a terminal."""
 
 import os
 import sys
@@ -10,8 +10,6 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from estimators.estimates import Direction
 
 _GAP: Final = 2
 _PIPE_WIDTH: Final = 100_000
@@ -77,8 +75,3 @@ def number(value: float | None) -> str:
     """Write a number with four significant digits; a dash for what is absent."""
     # `#` keeps trailing zeros, and leaves a bare point after four digits.
     return "-" if value is None else f"{value:#.4g}".removesuffix(".")
-
-
-def divergence(direction: Direction) -> str:
-    """Write a direction as a formula."""
-    return "KL(q||p)" if direction == "reverse" else "KL(p||q)"

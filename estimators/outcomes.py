@@ -84,6 +84,11 @@ class Outcomes:
         value, error = self._mean("V")
         return 1.0 + value, error
 
+    def weight(self) -> Floats:
+        """Return the weight total, float64 [series]."""
+        weight: Floats = self.sums[:, _AT["W"]]
+        return weight
+
     def _mean(self, name: str) -> tuple[Floats, Floats]:
         messages, weight, ww = (self.sums[:, _AT[each]] for each in ("messages", "W", "WW"))
         squares, products = self.sums[:, _AT[name * 2]], self.sums[:, _AT[f"{name}W"]]

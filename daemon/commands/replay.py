@@ -5,30 +5,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from config.settings import Settings
-from config.streams import StreamSettings
 from config.vocabulary import Preset
-from daemon.codec import compile_decoder
-from daemon.commands.options import settings_from, word_of, words_text
-from daemon.errors import UsageError
+from daemon.commands.options import word_of, words_text
+from daemon.commands.replay_input import Understood, understand
+from daemon.errors import OperatingError, UsageError
 from daemon.files import STANDARD_INPUT, read_batches
 from daemon.layout import output_console, printing
 from daemon.presets import PRESETS
-from daemon.replay.replaying import Replay, replay_whole, replay_windows
+from daemon.replay.picture import picture
+from daemon.replay.replaying import replay_whole, replay_windows
+from daemon.replay.results import Reading, Replay
 from daemon.replay.tables import write_csv, write_json, write_table
-from daemon.streams import Stream
-from daemon.wiring import format_of, stream_of
 
 Output = Literal["table", "json", "csv"]
-Window = Literal["all"]
-#: Series labels of a file whose shape has none of its own.
-_LABELS: Final = ("model", "version")
+Window = Literal["all", "sliding"]
 
 
 def replay(
@@ -51,7 +47,7 @@ def replay(
             "--preset",
             parser=word_of(Preset),
             metavar=words_text(Preset),
-            help="Known record shape; default canonical, by model and version.",
+            help="Known record shape; found by inspection where neither it nor a configuration is given.",
         ),
     ] = None,
     config_file: Annotated[
@@ -66,33 +62,71 @@ def replay(
             "--window",
             parser=word_of(Window, advice="; sliding windows are the `windows` of the file that --config.file names"),
             metavar=words_text(Window),
-            help="all: one window over the whole input, times not needed.",
+            help="all: one window over the whole input, times not needed; the default without --config.file. "
+            "sliding: the configuration's windows, by event time; the default with it.",
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE.svg", help="Write a picture: KL and self-check over the input, as SVG."),
+    ] = None,
 ) -> None:
-    """Estimate the divergence in a file: every series and window, in the order of the input.
+    """Estimate the divergence in a file: every series and window, in the order of the input, and say what it means.
 
-    Windows slide by event time and end at the largest one; an event is late by the file's own clock only.
+    With no option but --input the record shape is found by inspection, and the whole input is one window. Sliding
+    windows end at the largest event time; an event is late by the file's own clock only.
+
+    A typical outcome's factor is e^(root mean square of log p/q). The share of outcomes that would differ is the total
+    variation distance: the least share that differs where both models draw together as well as they can.
     """
-    settings = _settings(preset, config_file)
-    written = _chosen(settings, stream_name)
-    stream = stream_of(settings, written)
-    if window is not None:
-        timeless = replace(format_of(settings, written), require_time=False)
-        stream = replace(stream, decoder=compile_decoder(timeless))
-    made = _replayed(source, settings, written, stream, whole=window is not None)
+    whole = window == "all" or (window is None and config_file is None)
+    understood = understand(source, preset, config_file, stream_name, whole=whole)
+    made = _replayed(source, understood, whole=whole, traced=plot is not None)
+    reading = _told(understood.reading, by_default=window is None and config_file is None)
+    drawn = _drawn(made, plot, source)
     with printing():
         if output == "json":
-            write_json(made, sys.stdout)
+            write_json(made, reading, sys.stdout)
         elif output == "csv":
             write_csv(made, sys.stdout)
         else:
-            write_table(made, output_console())
+            write_table(made, reading, output_console())
+            _say(drawn)
     if output != "table":
-        for note in made.notes:
+        for note in (*filter(None, [reading.sentence]), *made.notes, *drawn):
             typer.echo(f"note: {note}", err=True)
     if not made.messages:
         raise UsageError(_nothing_usable(source, made, configured=config_file is not None))
+
+
+def _told(reading: Reading, *, by_default: bool) -> Reading:
+    """Say also which window was chosen, where nobody asked for one."""
+    if not by_default:
+        return reading
+    window = "The whole input is one window (--window sliding: the last 5m, 1h and 24h)."
+    return replace(reading, sentence=" ".join(filter(None, [reading.sentence, window])))
+
+
+def _say(sentences: list[str]) -> None:
+    for sentence in sentences:
+        typer.echo(sentence)
+
+
+def _drawn(made: Replay, plot: Path | None, source: str) -> list[str]:
+    """Write the picture; returns what is said of it."""
+    if plot is None:
+        return []
+    if not made.series or made.trace is None:
+        return [f"No picture: there is nothing to draw, and {plot} is not written."]
+    try:
+        plot.write_text(picture(made, _name(source)), encoding="utf-8")
+    except OSError as error:
+        raise OperatingError(f"cannot write {plot}: {error.strerror or error}") from error
+    return [f"Picture: {plot}"]
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == STANDARD_INPUT else Path(source).name
 
 
 def _nothing_usable(source: str, made: Replay, *, configured: bool) -> str:
@@ -108,34 +142,11 @@ def _nothing_usable(source: str, made: Replay, *, configured: bool) -> str:
     return f"no record of {name} could be used; the first fault is {made.first_fault}. {advice}"
 
 
-def _settings(preset: Preset | None, config_file: Path | None) -> Settings:
-    if config_file is not None:
-        if preset is not None:
-            raise UsageError("--preset and --config.file exclude each other: write the preset into the file's stream")
-        return settings_from(config_file)
-    shape = PRESETS[preset or "canonical"]
-    stream = {"topic": "replay", "preset": shape.name, "series_labels": shape.format.label_names or _LABELS}
-    # No broker is asked; settings are not complete without one.
-    unused = {"kafka.bootstrap_servers": ["127.0.0.1:9092"], "kafka.group_id": "replay"}
-    return settings_from(None, {"streams": [stream], **unused}, env={})
-
-
-def _chosen(settings: Settings, name: str | None) -> StreamSettings:
-    names = ", ".join(stream.name for stream in settings.streams)
-    if name is None:
-        if len(settings.streams) > 1:
-            raise UsageError(f"the configuration has several streams ({names}); name one with --stream")
-        return settings.streams[0]
-    for stream in settings.streams:
-        if stream.name == name:
-            return stream
-    raise UsageError(f"the configuration has no stream named {name}; there is: {names}")
-
-
-def _replayed(source: str, settings: Settings, written: StreamSettings, stream: Stream, *, whole: bool) -> Replay:
+def _replayed(source: str, understood: Understood, *, whole: bool, traced: bool) -> Replay:
     with _progress(source) as note:
-        batches = read_batches(source, format_of(settings, written), progress=note)
-        return replay_whole(stream, batches) if whole else replay_windows(stream, batches)
+        batches = read_batches(source, understood.fmt, progress=note, standard_input=understood.standard_input)
+        run = replay_whole if whole else replay_windows
+        return run(understood.stream, batches, traced=traced)
 
 
 @contextmanager

@@ -2,15 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import isnan
 from typing import Final, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
-from daemon.layout import Column, aligned, divergence, number
-from daemon.replay.replaying import Replay, ReplayedSeries
+from daemon.layout import Column, aligned, number
+from daemon.replay.conclusion import conclusion
+from daemon.replay.results import Reading, Replay, ReplayedSeries
+from daemon.verdicts import formula
 from estimators.estimates import DIRECTIONS, ESTIMATORS, Direction, Estimator
 
 _VERDICTS: Final[Mapping[bool | None, str]] = {True: "yes", False: "NO", None: "unclear"}
@@ -26,12 +28,25 @@ _WINDOW_CSV: Final = (
     "infinite",
     "effective_sample_ratio",
 )
-_NAMED_MOST: Final = 3  # series that a sentence names
 
 
-def write_json(replay: Replay, out: TextIO) -> None:
-    """Write one JSON object; what is absent or infinite is null."""
-    json.dump(replay.to_dict(), out, indent=2, allow_nan=False)
+def write_json(replay: Replay, reading: Reading, out: TextIO) -> None:
+    """Write one JSON object; what is absent or infinite is null.
+
+    Keys: `read_as` (preset, by, sampled_from), `series`, `records`, `rejected` (by reason), `conclusion` (sentences)
+    and `notes` (sentences). An entry of `series` has labels, window, the numbers of `Summary.to_dict`, `verdict` (the
+    state by the daemon's rule), and of the longest window `total_variation` (value, standard_error, lower, upper),
+    `certain_pairs` and `placeholders`.
+    """
+    document = {
+        "read_as": {"preset": reading.preset, "by": reading.by, "sampled_from": reading.sampled_from},
+        "series": [series.to_dict(replay.label_names) for series in replay.series],
+        "records": replay.records,
+        "rejected": dict(replay.rejected),
+        "conclusion": list(conclusion(replay)),
+        "notes": list(replay.notes),
+    }
+    json.dump(document, out, indent=2, allow_nan=False)
     out.write("\n")
 
 
@@ -54,13 +69,21 @@ def _cell(value: float | None) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def write_table(replay: Replay, console: Console) -> None:
-    """Write an aligned table and, below it, how far apart, how sure, and what to read first."""
+def write_table(replay: Replay, reading: Reading, console: Console) -> None:
+    """Write how the input was read, an aligned table, and below it what it says in words."""
+    for paragraph in _paragraphs(replay, reading, console):
+        console.print(paragraph, markup=False, highlight=False)
+
+
+def _paragraphs(replay: Replay, reading: Reading, console: Console) -> Iterator[Table | str]:
+    if reading.sentence:
+        yield reading.sentence
+        yield ""
     if replay.series:
-        console.print(_table(replay, console.width))
-        console.print()
-    for sentence in sentences(replay):
-        console.print(sentence, markup=False, highlight=False)
+        yield _table(replay, console.width)
+        yield ""
+    yield from conclusion(replay)
+    yield from replay.notes
 
 
 def _table(replay: Replay, width: int) -> Table:
@@ -78,7 +101,7 @@ def _table(replay: Replay, width: int) -> Table:
         [
             *labels,
             Column("window", [series.window for series, _ in lines]),
-            Column("KL", [divergence(direction) for _, direction in lines]),
+            Column("KL", [formula(direction) for _, direction in lines]),
             Column("messages", [str(series.summary.messages) for series, _ in lines], right=True, spare=4),
             Column("pairs", [str(series.summary.pairs) for series, _ in lines], right=True, spare=5),
             values("adaptive"),
@@ -105,70 +128,3 @@ def _interval(series: ReplayedSeries, direction: Direction) -> str:
 
 def _verdict(series: ReplayedSeries) -> str:
     return "-" if series.numbers["ratio_mean"] is None else _VERDICTS[series.summary.comparable]
-
-
-def sentences(replay: Replay) -> Iterator[str]:
-    """Tell in words what the numbers say, about the series that is furthest apart in the longest window."""
-    if not replay.messages:
-        yield "No pair could be used."
-    elif not replay.series:
-        yield "The last window holds no series."
-    else:
-        yield from _findings(replay, [series for series in replay.series if series.window == replay.longest_window])
-    yield from replay.notes
-
-
-def _findings(replay: Replay, inside: Sequence[ReplayedSeries]) -> Iterator[str]:
-    side = replay.sampler_side
-    infinite = [series for series in inside if series.numbers["infinite"]]
-    broken = [series for series in inside if series.numbers["comparable"] is False]
-    known = [series for series in inside if series.numbers[side]["adaptive"]["value"] is not None]
-    if infinite:
-        yield (
-            f"{divergence(side)} is infinite in {_named(replay, infinite)}: an outcome was drawn that the other "
-            "distribution gives probability 0. Look at the record before any other number."
-        )
-    if broken:
-        yield (
-            f"The pairs of {_named(replay, broken)} are not comparable: the ratio mean should be 1, so one side was "
-            "truncated, rescaled or logged differently, and all but naive are off by the gap. "
-            f"Read naive {divergence(side)} there first, and mend the logs."
-        )
-    if known:
-        yield _furthest(replay, max(known, key=lambda series: series.numbers[side]["adaptive"]["value"]), len(inside))
-    elif not infinite:
-        yield (
-            f"No series has enough messages for an estimate in the window {inside[0].window}."
-            if inside
-            else ("The last window holds no series.")
-        )
-
-
-def _furthest(replay: Replay, series: ReplayedSeries, of: int) -> str:
-    numbers, side = series.numbers, replay.sampler_side
-    adaptive = numbers[side]["adaptive"]
-    which = "" if of == 1 else ", the furthest apart,"
-    sure = ""
-    if adaptive["lower"] is not None:
-        sure = f", with 95 % confidence between {number(adaptive['lower'])} and {number(adaptive['upper'])}"
-    trust = {
-        True: "The pairs are comparable.",
-        False: "But see above: its pairs are not comparable.",
-        None: "Whether the pairs are comparable cannot be told from so few: "
-        f"the ratio mean is {number(numbers['ratio_mean'])}, and should be 1.",
-    }
-    return (
-        f"In {_name(replay, series)}{which} {divergence(side)} is {number(adaptive['value'])} nats per pair{sure}. "
-        f"{trust[numbers['comparable']]}"
-    )
-
-
-def _name(replay: Replay, series: ReplayedSeries) -> str:
-    labels = ", ".join(f"{name} {value}" for name, value in zip(replay.label_names, series.labels, strict=True))
-    return labels or "the one series"
-
-
-def _named(replay: Replay, several: Sequence[ReplayedSeries]) -> str:
-    names = "; ".join(_name(replay, series) for series in several[:_NAMED_MOST])
-    more = len(several) - _NAMED_MOST
-    return f"{names} and {more} more" if more > 0 else names

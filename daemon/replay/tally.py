@@ -16,6 +16,15 @@ _DETAILS = {
     "late": "older than what the longest window keeps",
     "empty": "no pair of it was accepted",
 }
+#: What each reason of a pair stands for.
+_PAIR_WORDS = {
+    "sentinel": "null, or so low that it stands for: not known",
+    "nan": "not a number, or probability 0 on both sides",
+    "sampler_zero": "the sampler gives probability 0 to what it drew; are the sides swapped?",
+    "positive": "a log-probability above 0; are these probabilities, or logits?",
+    "weight": "negative, not finite or too large a weight",
+    "zero_weight": "weight 0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +45,14 @@ class Tally:
     records : read, whatever became of them
     messages : with an accepted pair
     rejected : records by reason
-    pairs_rejected : by reason
+    pairs, pairs_rejected : pairs that were decoded, and of these the rejected ones by reason
     newest : largest event time in microseconds, and the offset of the first record that has it
     row : what the input calls a record
     """
 
     records: int = 0
     messages: int = 0
+    pairs: int = 0
     ignored: int = 0
     without_time: int = 0
     overflow: int = 0
@@ -61,6 +71,7 @@ class Tally:
         for reason, reject in decoded.rejected.items():
             self._reject(reason, Faults(reject.count, reject.offset, reject.detail))
         if decoded.pairs is not None:
+            self.pairs += decoded.pairs.log_p.size
             self._note_time(decoded.pairs)
 
     def add_absorbed(self, absorbed: Absorbed) -> None:
@@ -88,8 +99,11 @@ class Tally:
             )
             yield f"Rejected records: {reasons}; of {self.records}."
         if self.pairs_rejected:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.pairs_rejected.items()))
-            yield f"Rejected pairs: {reasons}."
+            reasons = "; ".join(
+                f"{count} {reason} ({_PAIR_WORDS[reason]})" for reason, count in sorted(self.pairs_rejected.items())
+            )
+            share = 100 * sum(self.pairs_rejected.values()) / self.pairs
+            yield f"Rejected pairs: {reasons}; {share:.3g} % of {self.pairs}."
 
     def first_fault(self) -> str | None:
         """Say what is wrong with the first record that was rejected."""

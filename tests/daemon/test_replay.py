@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 LOG = ROOT / "daemon" / "data" / "open_bandit_bts.csv.gz"
 WHOLE_LOG = ("replay", "--input", str(LOG), "--preset", "open-bandit", "--window", "all")
 MINUTE_US = 60_000_000
+CANONICAL = ("--preset", "canonical")
+SLIDING = (*CANONICAL, "--window", "sliding")
 
 
 def blocks_of(messages):
@@ -84,13 +86,16 @@ def test_the_real_log_equals_its_recomputation(replayed, log_truth):
 
 def test_the_json_has_the_documented_keys_and_no_others(replayed):
     found = replayed(*WHOLE_LOG[1:])
-    assert set(found) == {"series", "records", "rejected"}
+    assert set(found) == {"read_as", "series", "records", "rejected", "conclusion", "notes"}
+    assert found["read_as"] == {"preset": "open-bandit", "by": "flag", "sampled_from": "q"}
     estimate = {"value", "standard_error", "lower", "upper"}
     for series in found["series"]:
         assert set(series) == {
             "labels", "window", "messages", "pairs", "blocks", "ratio_mean", "ratio_zscore", "support_gap",
             "comparable", "infinite", "effective_sample_ratio", "reverse", "forward",
+            "verdict", "total_variation", "certain_pairs", "placeholders",
         }  # fmt: skip
+        assert set(series["total_variation"]) == estimate
         for direction in ("reverse", "forward"):
             assert set(series[direction]) == {
                 "naive", "fixed", "fitted", "adaptive", "k2", "lambda", "pane_standard_error", "variance_ratio",
@@ -173,9 +178,11 @@ def test_windows_end_at_the_largest_event_time_wherever_in_the_file_it_is(replay
         assert (one["labels"], one["window"], one["messages"]) == (other["labels"], other["window"], other["messages"])
 
 
-def test_without_configuration_the_windows_are_the_defaults_and_the_labels_model_and_version(replayed, windows_file):
+def test_sliding_windows_without_configuration_are_the_defaults_and_the_labels_model_and_version(
+    replayed, windows_file
+):
     path, _, messages = windows_file
-    found = replayed("--input", path)
+    found = replayed("--input", path, *SLIDING)
     assert [series["window"] for series in found["series"]] == ["5m", "1h", "24h"] * 2
     assert {tuple(series["labels"]) for series in found["series"]} == {("model", "version")}
     day = [series["messages"] for series in found["series"] if series["window"] == "24h"]
@@ -190,10 +197,11 @@ def test_an_event_is_late_by_the_files_own_clock(replayed, windows_file, tmp_pat
     longer.write_text(path.read_text() + json.dumps(late) + "\n")
     found, before = (replayed("--input", each, "--config.file", config) for each in (longer, path))
     assert found["rejected"] == {"late": 1}
-    assert found["series"] == before["series"]
+    for one, other in zip(found["series"], before["series"], strict=True):
+        assert one | {"total_variation": None} == other | {"total_variation": None}
 
 
-@pytest.mark.parametrize("arguments", [(), ("--window", "all")], ids=["sliding", "all"])
+@pytest.mark.parametrize("arguments", [SLIDING, CANONICAL], ids=["sliding", "all"])
 def test_every_reject_is_counted_by_its_reason(replayed, tmp_path, arguments):
     good = {"model": "m", "version": "1", "ts": 1700000000, "logp": -1.0, "logq": -1.2}
     records = [

@@ -1,0 +1,222 @@
+"""Sentences about one series: how far apart, how sure, trusted or not and why, and what to read. Pure.
+
+Units: divergences in nats a pair; shares as percent. Formulas are beside the functions that use them.
+"""
+
+from collections.abc import Iterator
+from math import ceil, exp, isfinite, isnan, log, nan, sqrt
+from typing import Final
+
+from daemon.replay.results import Outcome, Replay, ReplayedSeries, ratio_error
+from daemon.verdicts import figure, formula
+from estimators.summary import Summary
+
+_NORMAL_QUANTILE: Final = 1.959963984540054
+#: An interval of this reach, as a part of the value, is taken for sure enough.
+_REACH: Final = 0.1
+#: The self-check's limits, as estimators/selfcheck.py has them.
+_Z_LIMIT: Final = 5.0
+_DIVERGENCE_SHARE: Final = 0.1
+#: |z| within which the inverse mean agrees with 1.
+_AGREES: Final = 3.0
+_PERCENT: Final = 100.0
+_MANY: Final = 10_000.0
+#: A share of certain pairs that is worth a sentence.
+_CERTAIN_SHARE: Final = 0.01
+
+
+def typical_ratio(summary: Summary, sampler: str) -> float:
+    """Return the factor by which the two probabilities of a typical outcome differ: e^(root mean square of u).
+
+    u = log other - log sampler; its mean square is twice k2, so it needs no pairs. 1 where the sides are equal; inf
+    where a pair has other probability 0.
+    """
+    k2 = (summary.reverse if sampler == "q" else summary.forward).k2
+    return exp(min(sqrt(2 * k2), 700.0)) if k2 >= 0 else nan
+
+
+def messages_for_interval(messages: int, value: float, standard_error: float) -> int | None:
+    """Return how many more messages make the 95 % interval reach no further than 10 % of the value.
+
+    The error falls with the root of the messages: N (1.96 SE / (0.1 value))^2 in all. 0: enough; None: not known.
+    """
+    if not (value > 0 and standard_error >= 0 and isfinite(value)):
+        return None
+    return _more(messages, _NORMAL_QUANTILE * standard_error / (_REACH * value))
+
+
+def messages_for_self_check(messages: int, error: float, sampler_side_fixed: float, resolution: float) -> int | None:
+    """Return how many more messages decide the self-check if the log is right: 5 SE(ratio mean) <= its bound.
+
+    The bound is max(0.1 x sampler-side fixed, resolution). 0: enough; None: not known.
+    """
+    bound = max(_DIVERGENCE_SHARE * sampler_side_fixed, resolution)
+    if not (error >= 0 and bound > 0 and isfinite(bound)):
+        return None
+    return _more(messages, _Z_LIMIT * error / bound)
+
+
+def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
+    """Tell whether x seems to have been drawn from the other side: E[r] is above 1, and E[1/r] is 1 instead.
+
+    A right log has E_S[r] <= 1, and E_S[1/r] > 1. The inverse must be known well enough to tell.
+    """
+    error, deviation = ratio_error(summary), summary.ratio_mean - 1
+    if outcome is None or not (deviation > _Z_LIMIT * error):
+        return False
+    away = abs(outcome.inverse_mean - 1)
+    return away <= _AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
+
+
+def distance(replay: Replay, series: ReplayedSeries, *, of: int) -> str:
+    """Say how far apart: value, interval, and both in words."""
+    side, found = formula(replay.sampler_side), replay.to_read(series)
+    which = "" if of == 1 else f", the furthest apart of {of},"
+    if series.summary.infinite:
+        return f"In {name(replay, series)}{which} {side} is infinite: {_excluded(replay, series.summary)}"
+    if isnan(found.value):
+        return f"{_capital(name(replay, series))} holds too few messages for an estimate: {series.summary.messages}."
+    sure = f", with 95 % confidence between {figure(found.lower)} and {figure(found.upper)}"
+    text = f"{side} is {figure(found.value)} nats a pair{sure if isfinite(found.lower) else ''}."
+    return f"In {name(replay, series)}{which} {text}"
+
+
+def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
+    """Say what the divergence means for outcomes."""
+    ratio = typical_ratio(series.summary, replay.sampled_from)
+    if isfinite(ratio):
+        yield (
+            f"The two probabilities of a typical outcome differ by a factor of {ratio:.3g} "
+            "(root mean square of the log ratio)."
+        )
+    variation = None if series.outcome is None else series.outcome.total_variation
+    if variation is not None and not looks_swapped(series.summary, series.outcome):
+        reach = f"; {_percent(variation.lower)} to {_percent(variation.upper)}" if isfinite(variation.lower) else ""
+        yield (
+            f"If {replay.other} drew instead of {replay.sampled_from}, at least {_percent(variation.value)} of "
+            f"outcomes would differ (total variation distance{reach})."
+        )
+
+
+def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
+    """Say whether the numbers can be trusted and why, and which estimator to read."""
+    summary = series.summary
+    if isnan(summary.ratio_mean):
+        return
+    other, sampler, side = replay.other, replay.sampled_from, formula(replay.sampler_side)
+    error = ratio_error(summary)
+    sure = f" +- {error:.2g}" if isfinite(error) and error > 0 else ""
+    mean = f"the mean of {other}/{sampler} is {_near_one(summary.ratio_mean)}{sure}, and should be 1"
+    if summary.comparable:
+        yield f"Self-check passed, so trust it: {mean}. Read adaptive."
+    elif summary.comparable is None:
+        yield f"Self-check undecided: {mean}. Read adaptive, with that in mind.{_until_decided(replay, series)}"
+    else:
+        yield f"Self-check FAILED, the pairs are not comparable: {mean} (z {summary.ratio_zscore:.3g})."
+        yield _why_not(replay, series)
+        yield (
+            f"Read sampler-side naive first, that is naive {side}: every other value is off by about "
+            f"{figure(abs(summary.support_gap))}."
+        )
+
+
+def how_many_more(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
+    """Say how much data is lacking, where the interval is wide."""
+    found = replay.to_read(series)
+    more = messages_for_interval(series.summary.messages, found.value, found.standard_error)
+    if more:
+        yield f"The interval is wide: about {_count(more)} more messages for +-10 %."
+
+
+def certain(replay: Replay, inside: list[ReplayedSeries]) -> Iterator[str]:
+    """Tell of placeholders that no mask left out, in the series that has most of them."""
+    told = [
+        series
+        for series in inside
+        if (each := series.outcome) is not None and each.placeholders and each.certain_share >= _CERTAIN_SHARE
+    ]
+    if not told:
+        return
+    worst = max(told, key=lambda series: series.outcome.certain_share if series.outcome else 0.0)
+    assert worst.outcome is not None  # noqa: S101 - chosen by it
+    share, value = worst.outcome.certain_share, replay.to_read(worst).value
+    # Each of these pairs adds 0 to every divergence, so that taking them away changes the weight total alone.
+    effect = (
+        f"; without them KL is {figure(value / (1 - share))}, not {figure(value)}" if share < 1 and value > 0 else ""
+    )
+    where = "" if len(inside) == 1 else f" of {name(replay, worst)}"
+    yield (
+        f"{_percent(share)} of the pairs{where} are exact zeros on both sides, as prompts, tool output and padding "
+        f"leave them: a mask is missing{effect}. Name the field of the mask as paths.mask."
+    )
+
+
+def name(replay: Replay, series: ReplayedSeries) -> str:
+    """Name a series by its labels."""
+    labels = ", ".join(f"{label} {value}" for label, value in zip(replay.label_names, series.labels, strict=True))
+    return labels or "the one series"
+
+
+def _excluded(replay: Replay, summary: Summary) -> str:
+    count = summary.zero_other_pairs
+    which = "an outcome was" if count == 1 else f"{count:,} outcomes were"
+    naive = formula("forward" if replay.sampler_side == "reverse" else "reverse")
+    return (
+        f"{which} drawn that {replay.other} gives probability 0. Look at those records before any other number; "
+        f"{naive} stays finite."
+    )
+
+
+def _why_not(replay: Replay, series: ReplayedSeries) -> str:
+    """Say what makes a ratio mean differ from 1.
+
+    E_S[r] is the other's mass on what the sampler can produce, and KL(S||O) = -log E_S[r] + KL to the other model
+    restricted to it (within one context), so the first term is the price of the missing outcomes.
+    """
+    summary, other, sampler = series.summary, replay.other, replay.sampled_from
+    if looks_swapped(summary, series.outcome) and series.outcome is not None:
+        return (
+            f"The sides look swapped: the mean of {sampler}/{other} is {_near_one(series.outcome.inverse_mean)}, as it "
+            f"should be if x was drawn from {other}. Set sampled_from: {other}."
+        )
+    if summary.ratio_mean > 1:
+        return (
+            f"No sampler gives more than 1, so x was not drawn from the {sampler} that was logged: temperature or "
+            "top-p came after logging, the base of the logarithm is another, or the sides belong to different tokens."
+        )
+    opposite = formula("forward" if replay.sampler_side == "reverse" else "reverse")
+    return (
+        f"The sampler can never produce outcomes that carry {_percent(summary.support_gap)} of the other model's mass, "
+        f"as with top-p, top-k or greedy sampling, so {opposite} is infinite in truth; they account for about "
+        f"{figure(-log(summary.ratio_mean))} of naive {formula(replay.sampler_side)}. "
+        f"(Or the log is at fault: x was not drawn from the {sampler} that was logged.)"
+    )
+
+
+def _until_decided(replay: Replay, series: ReplayedSeries) -> str:
+    summary = series.summary
+    fixed = replay.side_of(series).fixed.value
+    more = messages_for_self_check(summary.messages, ratio_error(summary), fixed, replay.resolution)
+    return f" About {_count(more)} more messages would decide it." if more else ""
+
+
+def _more(messages: int, ratio: float) -> int:
+    return max(0, ceil(messages * ratio**2 - messages))
+
+
+def _count(count: int) -> str:
+    """Write a count, two significant digits where it is an estimate of many."""
+    return f"{count:,}" if count < _PERCENT else f"{float(f'{count:.2g}'):,.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * _PERCENT:.3g} %"
+
+
+def _near_one(value: float) -> str:
+    """Write a mean that should be 1 with the digits that tell."""
+    return f"{value:.4f}" if value < _PERCENT else figure(value)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
