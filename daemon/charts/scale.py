@@ -18,7 +18,10 @@ _TIME_STEPS_US: Final = (
     *(days * _DAY_US for days in (1, 2, 7, 14)),
 )
 #: Beyond these, months; a year and more are months too.
-_MONTH_STEPS: Final = (1, 2, 3, 6, *(years * 12 for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)))
+_MONTH_STEPS: Final = (
+    *(1, 2, 3, 6),
+    *(12 * years for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)),
+)
 _MONTH_US: Final = 30.4 * _DAY_US
 _MONTHS_A_YEAR: Final = 12
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
