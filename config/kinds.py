@@ -1,6 +1,7 @@
 """What every section shares: the base model, its plain types, and what the generated reference tells of them."""
 
 import math
+import re
 from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
@@ -60,6 +62,7 @@ class Secret(SecretStr):
 
 
 HIDDEN: Final = "<secret>"
+TOPIC_PATTERN: Final = "^[a-zA-Z0-9._-]{1,249}$"
 _SECRET_FILE_BYTES: Final = 65_536
 
 
@@ -90,6 +93,13 @@ def secret_from_file(value: Secret | None, info: ValidationInfo) -> Secret | Non
     if value is not None:
         raise ValueError(f"write `{key}` or `{key}_file`, not both")
     return Secret(read_secret(path))
+
+
+def topic_name(name: str) -> str:
+    """Return the name of a topic; ValueError (for people) where Kafka would not take it."""
+    if re.fullmatch(TOPIC_PATTERN, name) is None or name in {".", ".."}:
+        raise ValueError("write 1 to 249 letters, digits, dots, dashes and underscores, as Kafka names a topic")
+    return name
 
 
 def _filled(value: Secret) -> Secret:
@@ -144,6 +154,7 @@ def _readable(path: Path) -> Path:
 
 FilledText = Annotated[str, AfterValidator(_filled_text)]
 NotEmpty: Final = _NotEmpty()
+TopicName = Annotated[str, AfterValidator(topic_name), WithJsonSchema({"type": "string", "pattern": TOPIC_PATTERN})]
 Whole = Annotated[int, BeforeValidator(_no_switch)]
 Number = Annotated[float, BeforeValidator(_no_switch), AfterValidator(_finite)]
 ReadableFile = Annotated[Path, AfterValidator(_readable), Kind("file")]

@@ -1,11 +1,11 @@
-"""The small sections: snapshot, export, web, log."""
+"""The small sections: snapshot, dead_letter, export, web, log."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from config.addresses import LISTEN_PATTERN, split_address
-from config.kinds import Kind, NotEmpty, Section
+from config.kinds import Kind, NotEmpty, Section, TopicName
 from config.vocabulary import Direction, Estimator
 
 _Items = TypeVar("_Items", bound=tuple[Any, ...])
@@ -37,6 +37,29 @@ class SnapshotSettings(Section):
         description="none: a restart reads the last 1.5 windows from Kafka again, which needs no second store. "
         "The only kind of this version.",
     )
+
+
+class DeadLetterSettings(Section):
+    """Where to tell of each record that cannot be used."""
+
+    topic: TopicName | None = Field(
+        default=None,
+        description="Topic that gets one JSON line for each rejected record: stream, topic, partition, offset, "
+        "timestamp, reason, detail. It must exist; the daemon needs WRITE and DESCRIBE on it. "
+        "None by default: then rejected records are only counted.",
+    )
+    payload: bool = Field(
+        default=False,
+        description="true adds the record's key and value as base64. false: they may hold personal data, and whoever "
+        "reads this topic need not be one who may read the other.",
+    )
+
+    @field_validator("payload")
+    @classmethod
+    def _payload_of_a_letter(cls, payload: bool, info: ValidationInfo) -> bool:
+        if payload and info.data.get("topic", "") is None:
+            raise ValueError("is not used without dead_letter.topic; write one")
+        return payload
 
 
 class ExportSettings(Section):

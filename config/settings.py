@@ -21,7 +21,7 @@ from config.explain import problems_of
 from config.kafka import KafkaSettings
 from config.kinds import NotEmpty, Unit, Whole
 from config.layers import Layer, environment_layer, file_layer, flag_layer, secret_layer, settle_secrets
-from config.sections import ExportSettings, LogSettings, SnapshotSettings, WebSettings
+from config.sections import DeadLetterSettings, ExportSettings, LogSettings, SnapshotSettings, WebSettings
 from config.sizes import Size
 from config.streams import StreamSettings
 from config.windows import Windows
@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         "starts faster and windows incomplete for longer.",
     )
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings, description="State over restarts.")
+    dead_letter: DeadLetterSettings = Field(
+        default_factory=DeadLetterSettings, description="What is told of records that cannot be used."
+    )
     export: ExportSettings = Field(default_factory=ExportSettings, description="Which numbers become metrics.")
     kafka: KafkaSettings = Field(description="Brokers and consumer group.")
     web: WebSettings = Field(default_factory=WebSettings, description="The HTTP side.")
@@ -132,6 +135,18 @@ class Settings(BaseSettings):
                     f"streams[{first}] and streams[{number}] are both named `{name}`; give one of them another `name`"
                 )
         return streams
+
+    @field_validator("dead_letter")
+    @classmethod
+    def _not_read_again(cls, letters: DeadLetterSettings, info: ValidationInfo) -> DeadLetterSettings:
+        streams: tuple[StreamSettings, ...] = info.data.get("streams", ())
+        for number, stream in enumerate(streams):
+            if stream.topic == letters.topic:
+                raise ValueError(
+                    f"topic `{letters.topic}` is what streams[{number}] reads: its dead letters would be rejected "
+                    "again, without end; write another one"
+                )
+        return letters
 
     @field_validator("panes_per_window")
     @classmethod

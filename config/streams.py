@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from config.durations import Duration
-from config.kinds import DefaultText, Kind, Number, Section, Unit
+from config.kinds import TOPIC_PATTERN, DefaultText, Kind, Number, Section, TopicName, Unit, topic_name
 from config.paths import PathSettings, field_path
 from config.vocabulary import (
     RESERVED_LABELS,
@@ -29,19 +29,12 @@ from config.vocabulary import (
     TimeUnit,
 )
 
-TOPIC_PATTERN: Final = "^[a-zA-Z0-9._-]{1,249}$"
 LABEL_PATTERN: Final = "^[a-zA-Z_][a-zA-Z0-9_]*$"
 RESOLUTION_PATTERN: Final = "^(bf16|float16|float32|decimals:([1-9]|1[0-7]))$"
 _HEADER: Final = "header:"
 _LOWEST_SENTINEL: Final = -1e300  # stays above the finite value that stands for a logged null
 
 Scalar = str | int | float | bool
-
-
-def _topic(name: str) -> str:
-    if re.fullmatch(TOPIC_PATTERN, name) is None or name in {".", ".."}:
-        raise ValueError("write 1 to 249 letters, digits, dots, dashes and underscores, as Kafka names a topic")
-    return name
 
 
 def _label(name: str) -> str:
@@ -80,7 +73,6 @@ def _wanted(value: object) -> tuple[Scalar, ...]:
     return values
 
 
-TopicName = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "string", "pattern": TOPIC_PATTERN})]
 LabelName = Annotated[
     str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": LABEL_PATTERN}), Kind("label name")
 ]
@@ -218,7 +210,7 @@ class StreamSettings(Section):
     @classmethod
     def _name_or_topic(cls, name: str, info: ValidationInfo) -> str:
         topic: str = info.data.get("topic", "")
-        return _topic(name) if name else topic
+        return topic_name(name) if name else topic
 
     @field_validator("where")
     @classmethod

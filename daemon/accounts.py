@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from daemon.codec import Decoded, Rejected
 from daemon.codec.results import rejected_of
+from daemon.dead_letters import LetterCounts
 from daemon.metrics import EVENT_DELAY_BUCKETS
 from daemon.source import Batch
 from daemon.totals import SeriesTotals
@@ -34,6 +35,7 @@ class StreamAccount:
         self.overflow = 0
         self.delay_buckets = np.zeros(len(EVENT_DELAY_BUCKETS) + 1, np.int64)
         self.delay_sum_seconds = 0.0
+        self.dead_letters = LetterCounts()
         self._logged: dict[str, float] = {}
 
     def count(self, batch: Batch, decoded: Decoded, absorbed: Absorbed | None, now: float) -> dict[str, Rejected]:

@@ -17,13 +17,15 @@ from daemon.clock import SystemClock
 from daemon.codec.results import RECORD_REASONS
 from daemon.collectors import Collectors, ProcessMetrics
 from daemon.commands_queue import Command, CommandQueue
+from daemon.dead_letters import Outbox
 from daemon.errors import EXIT_OK
 from daemon.exposition import Renderer
 from daemon.health import Health
 from daemon.jobs import Jobs
+from daemon.kafka_dead_letters import KafkaCarrier
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_source import KafkaSource
-from daemon.kafka_warnings import warn_of_create_time
+from daemon.kafka_warnings import warn_of_topics
 from daemon.loop import Loop
 from daemon.scrapes import ScrapeTimes
 from daemon.watchdog import Senses, Watchdog
@@ -65,6 +67,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
             source=source,
             streams=streams,
             accounts={stream.name: StreamAccount(stream.name, RECORD_REASONS, PAIR_REASONS) for stream in streams},
+            outbox=_outbox(settings, options, clock, parts),
             restore=restore_of(settings),
             queue=queue,
             board=board,
@@ -77,7 +80,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
             part.start()
             parts.callback(part.stop)
         # Asks the brokers, so not on the loop's time.
-        threading.Thread(target=warn_of_create_time, args=(options,), name="topic-warnings", daemon=True).start()
+        threading.Thread(target=warn_of_topics, args=(options,), name="topic-warnings", daemon=True).start()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         loop.run(stop)
@@ -95,6 +98,14 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     return stop
+
+
+def _outbox(settings: Settings, options: KafkaOptions, clock: SystemClock, parts: ExitStack) -> Outbox:
+    if options.dead_letter_topic is None:
+        return Outbox(clock)
+    carrier = KafkaCarrier(options, options.dead_letter_topic, clock)
+    parts.callback(carrier.close)
+    return Outbox(clock, carrier, topic=options.dead_letter_topic, payload=settings.dead_letter.payload)
 
 
 def _jobs(settings: Settings, queue: CommandQueue) -> Jobs:

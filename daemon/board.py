@@ -61,6 +61,8 @@ class StreamBoard:
     records_rejected: Mapping[str, int] = field(default_factory=dict)  # every known reason is present
     pairs_rejected: Mapping[str, int] = field(default_factory=dict)  # every known reason is present
     series_overflow: int = 0
+    dead_letters: int = 0
+    dead_letters_dropped: int = 0
     event_delay_buckets: tuple[int, ...] = ()  # cumulative, aligned with daemon.metrics.EVENT_DELAY_BUCKETS + (inf,)
     event_delay_sum_seconds: float = 0.0
     history: History | None = None

@@ -7,7 +7,7 @@ from typing import Final
 
 from daemon.errors import EXIT_DEPENDENCY, EXIT_OK, EXIT_USAGE
 from daemon.kafka_admin import Admin, TopicFacts
-from daemon.kafka_options import KafkaOptions
+from daemon.kafka_options import KafkaOptions, missing_dead_letter_topic
 from daemon.kafka_probe import probe
 from daemon.restore import US_PER_MS, replay_span_us
 from daemon.source import Batch, SourceUnavailableError
@@ -55,6 +55,8 @@ def check_brokers(options: KafkaOptions, streams: Sequence[Stream]) -> Iterator[
             )
             for stream in streams:
                 yield from _check_stream(admin, options, stream)
+            if options.dead_letter_topic is not None:
+                yield _check_dead_letters(admin, options, options.dead_letter_topic)
     except SourceUnavailableError as unavailable:
         yield Finding(Grade.MISSING, str(unavailable))
 
@@ -72,6 +74,13 @@ def _check_stream(admin: Admin, options: KafkaOptions, stream: Stream) -> Iterat
     for problem in facts.problems(needed_retention_ms(stream), options.bootstrap_servers):
         yield Finding(Grade.WARNING, problem)
     yield judge_records(stream, admin.recent(stream.topic, _SAMPLE_RECORDS))
+
+
+def _check_dead_letters(admin: Admin, options: KafkaOptions, topic: str) -> Finding:
+    facts = admin.topic(topic)
+    if facts is None:
+        return Finding(Grade.MISSING, missing_dead_letter_topic(topic, options.bootstrap_servers))
+    return Finding(Grade.OK, f"{_described(facts)}, for dead letters")
 
 
 def _described(facts: TopicFacts) -> str:

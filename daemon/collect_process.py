@@ -37,6 +37,8 @@ _STREAM_COUNTERS: Final = {
     "records_consumed_total": "records_consumed",
     "records_ignored_total": "records_ignored",
     "series_overflow_total": "series_overflow",
+    "dead_letters_total": "dead_letters",
+    "dead_letters_dropped_total": "dead_letters_dropped",
 }
 
 

@@ -36,6 +36,8 @@ class KafkaOptions:
     security: Security = field(default_factory=Security)
     max_poll_records: int = 2000
     want_headers: bool = False
+    want_keys: bool = False
+    dead_letter_topic: str | None = None
     metadata_max_age_s: float = 30.0  # a re-created topic and new partitions are noticed within it
 
 
@@ -75,7 +77,18 @@ def member_arguments(options: KafkaOptions, connection: dict[str, Any]) -> dict[
     }
 
 
-def batch_of(partition: TopicPartition, records: Sequence[Any], *, want_headers: bool) -> Batch:
+def missing_dead_letter_topic(topic: str, bootstrap_servers: Sequence[str]) -> str:
+    """Say that there is no such topic, and the command that makes it: it is never made silently."""
+    return (
+        f"the dead-letter topic {topic} does not exist, or may not be seen: check dead_letter.topic and the ACLs "
+        f"(DESCRIBE and WRITE on the topic), or make it: kafka-topics.sh --bootstrap-server "
+        f"{','.join(bootstrap_servers)} --create --topic {topic}"
+    )
+
+
+def batch_of(
+    partition: TopicPartition, records: Sequence[Any], *, want_headers: bool, want_keys: bool = False
+) -> Batch:
     """Return the client's records of one partition as columns."""
     count = len(records)
     return Batch(
@@ -89,4 +102,5 @@ def batch_of(partition: TopicPartition, records: Sequence[Any], *, want_headers:
         headers=[tuple((name, value or b"") for name, value in record.headers) for record in records]
         if want_headers
         else None,
+        keys=[record.key for record in records] if want_keys else None,
     )

@@ -82,7 +82,7 @@ class KafkaSource:
             self._commits.learn(partition, None)
             self._told_ends.pop(partition, None)
         batches = tuple(
-            batch_of(partition, rows, want_headers=self._options.want_headers)
+            batch_of(partition, rows, want_headers=self._options.want_headers, want_keys=self._options.want_keys)
             for partition, rows in records.items()
             if rows and partition not in void and self._delivers(partition)
         )

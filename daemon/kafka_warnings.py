@@ -3,17 +3,17 @@
 import structlog
 
 from daemon.kafka_admin import Admin
-from daemon.kafka_options import KafkaOptions
+from daemon.kafka_options import KafkaOptions, missing_dead_letter_topic
 from daemon.kafka_probe import probe
 
 log = structlog.get_logger(__name__)
 
 
-def warn_of_create_time(options: KafkaOptions) -> None:
-    """Log one warning for each topic whose producers set the time by which panes expire; never raise.
+def warn_of_topics(options: KafkaOptions) -> None:
+    """Log a warning for each topic whose producers set the time, and where dead letters have no topic; never raise.
 
-    It asks the brokers and may take seconds, so it belongs on a thread of its own. Where they cannot be asked it
-    says so at INFO only: what keeps the daemon from reading is told elsewhere.
+    Panes expire by that time. It asks the brokers and may take seconds, so it belongs on a thread of its own. Where
+    they cannot be asked it says so at INFO only: what keeps the daemon from reading is told elsewhere.
     """
     try:
         _warn(options)
@@ -33,6 +33,10 @@ def _warn(options: KafkaOptions) -> None:
             problem = facts.clock_problem(options.bootstrap_servers) if facts else ""
             if problem:
                 log.warning("timestamps are the producers'", topic=topic, problem=problem)
+        letters = options.dead_letter_topic
+        if letters is not None and admin.topic(letters) is None:
+            problem = missing_dead_letter_topic(letters, options.bootstrap_servers)
+            log.warning("no dead letter can be sent", topic=letters, problem=problem)
 
 
 def _unknown(reason: str) -> None:

@@ -15,6 +15,7 @@ from daemon.accounts import StreamAccount
 from daemon.board import Board, PartitionBoard, ProcessBoard, Published, Rendered
 from daemon.clock import Clock
 from daemon.commands_queue import Command, CommandQueue
+from daemon.dead_letters import Outbox
 from daemon.health import Health, Readiness
 from daemon.ownership import Counted, OwnedPartition, PartitionHistory, own
 from daemon.publishing import partition_board, stream_board
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 0.1  # at least 100 ms: shorter polls can lose a rebalance in the client
 CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
+FLUSH_SECONDS: Final = 2.0  # of the same, before leaving
 US_PER_S: Final = 1_000_000
 
 
@@ -41,6 +43,7 @@ class Loop:
         source: Source,
         streams: list[Stream],
         accounts: Mapping[str, StreamAccount],
+        outbox: Outbox,
         restore: Restore,
         queue: CommandQueue,
         board: Board,
@@ -55,6 +58,7 @@ class Loop:
         for stream in streams:
             self._by_topic.setdefault(stream.topic, []).append(stream)
         self._accounts = accounts
+        self._outbox = outbox
         self._restore = restore
         self._queue = queue
         self._board = board
@@ -77,9 +81,10 @@ class Loop:
         self.publish()
 
     def close(self) -> None:
-        """Leave the group within CLOSE_SECONDS; what has been read so far is committed on the way out."""
+        """Leave the group within FLUSH_SECONDS + CLOSE_SECONDS, committing what has been read on the way out."""
         self._health.readiness = Readiness(ready=False, reasons=("stopping",))
-        self._source.stage_commit(self._committable())
+        self._outbox.flush(FLUSH_SECONDS)
+        self._source.stage_commit(self._outbox.held_back(self._committable()))
         self._source.close(CLOSE_SECONDS)
 
     def turn(self) -> None:
@@ -92,8 +97,10 @@ class Loop:
             if not isinstance(item, Command):
                 self._rebalance(item)
         self._absorb(polled)
+        self._outbox.send()
         self._starting.try_due(self._start)  # after the records: a partition that starts now is read from its start
         self._note_restored()
+        # Not held back by dead letters: after a move this process still delivers them.
         self._source.stage_commit(self._committable())
         self._health.readiness = readiness(
             self._source.health(), self._owned.values(), self._starting, self._clock.monotonic()
@@ -107,7 +114,7 @@ class Loop:
             case Command.PUBLISH:
                 self.publish()
             case Command.COMMIT:
-                self._source.commit(self._committable())
+                self._source.commit(self._outbox.held_back(self._committable()))
             case Command.TOPICS:
                 self._count_topic_partitions()
 
@@ -202,7 +209,9 @@ class Loop:
         jumps = state.clock_jumps
         absorbed = None if decoded.pairs is None else absorb(state, stream.spec, decoded.pairs)
         if counted:
-            self._accounts[stream.name].count(batch, decoded, absorbed, self._clock.now())
+            account = self._accounts[stream.name]
+            rejected = account.count(batch, decoded, absorbed, self._clock.now())
+            self._outbox.add(stream.name, account.dead_letters, batch, rejected)
             known = owned.history.clock_jumps
             known[stream.name] = known.get(stream.name, 0) + state.clock_jumps - jumps
 

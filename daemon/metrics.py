@@ -206,6 +206,13 @@ _STREAM_METRICS: Final = [
         ("records_ignored_total", "", _NONE, "Records that the stream's `where` does not select."),
         ("records_rejected_total", "", ("reason",), "Records that could not be used."),
         ("pairs_rejected_total", "", ("reason",), "Pairs that could not be used."),
+        ("dead_letters_total", "", _NONE, "Dead letters that the brokers have acknowledged."),
+        (
+            "dead_letters_dropped_total",
+            "",
+            _NONE,
+            "Dead letters given up: refused, not acknowledged in time, or more than may wait.",
+        ),
         ("series_overflow_total", "", _NONE, "Messages counted under __other__ because the cap on series was reached."),
     ),
     *_metrics(

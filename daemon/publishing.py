@@ -62,6 +62,8 @@ def stream_board(
         records_rejected=dict(account.rejected),
         pairs_rejected=dict(account.pairs_rejected),
         series_overflow=account.overflow,
+        dead_letters=account.dead_letters.acknowledged,
+        dead_letters_dropped=account.dead_letters.dropped,
         event_delay_buckets=account.cumulative_delay_buckets(),
         event_delay_sum_seconds=account.delay_sum_seconds,
     )

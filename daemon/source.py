@@ -35,6 +35,7 @@ class Batch:
     timestamps_ms : int64 [records], the records' own timestamps
     values : bytes, or None for a tombstone [records]
     headers : per record the (name, value) headers, or None where nobody asked for them
+    keys : per record its key, or None where it has none; None as a whole where nobody asked for them
     """
 
     partition: Partition
@@ -42,6 +43,7 @@ class Batch:
     timestamps_ms: NDArray[np.int64]
     values: list[bytes | None]
     headers: list[Sequence[tuple[str, bytes]]] | None = None
+    keys: list[bytes | None] | None = None
 
     def __len__(self) -> int:
         """Count the records."""
@@ -54,7 +56,8 @@ class Batch:
 
     def _slice(self, rows: slice) -> "Batch":
         headers = None if self.headers is None else self.headers[rows]
-        return Batch(self.partition, self.offsets[rows], self.timestamps_ms[rows], self.values[rows], headers)
+        keys = None if self.keys is None else self.keys[rows]
+        return Batch(self.partition, self.offsets[rows], self.timestamps_ms[rows], self.values[rows], headers, keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ def kafka_options_of(settings: Settings) -> KafkaOptions:
         isolation_level=kafka.isolation_level,
         security=security_of(kafka),
         want_headers=any(format_of(settings, stream).needs_headers for stream in settings.streams),
+        want_keys=settings.dead_letter.payload,
+        dead_letter_topic=settings.dead_letter.topic,
     )
 
 

@@ -60,6 +60,7 @@ def test_the_hash_covers_what_the_state_depends_on(hash_of, keys, top):
         ("keyed_by_series: true", ""),
         ("", "export: {moments: true, estimators: [naive]}"),
         ("", "log: {level: debug}"),
+        ("", "dead_letter: {topic: dead, payload: true}"),
         ("", "web: {listen_address: ':1'}"),
         ("", "publish_interval: 1s\ncommit_interval: 1s\nreplay_span: 1h\nmin_messages: 1"),
     ],

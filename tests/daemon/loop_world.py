@@ -7,6 +7,7 @@ from daemon.accounts import StreamAccount
 from daemon.board import Board, Rendered
 from daemon.codec import RECORD_REASONS, Format, compile_decoder
 from daemon.commands_queue import Command, CommandQueue
+from daemon.dead_letters import Outbox
 from daemon.health import Health
 from daemon.loop import Loop
 from daemon.memory_log import MemoryLog
@@ -50,6 +51,7 @@ class Replica:
             source=self.source,
             streams=[Stream("pairs", "pairs", ("model", "version"), DECODER, SPEC, 1e-13, min_messages=1)],
             accounts={"pairs": self.account},
+            outbox=Outbox(world.clock),
             restore=world.restore,
             queue=self.queue,
             board=self.board,
