@@ -189,6 +189,8 @@ def _logged_weights(values: Sequence[Any], plan: Plan, sides: _Sides) -> Floats 
         item = BINARY_ITEM.get(plan.fmt.encoding) if kinds == {bytes} else None
         if sides.scalar or not np.array_equal(sides.lengths, _lengths(column, item)):
             raise _OddError
+        if item is None and any(None in weights for weights in column):  # an item of an array lacks its weight
+            raise _OddError
         weight = _joined(column, item)
     return None if (weight == 1).all() else weight
 

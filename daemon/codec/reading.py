@@ -39,7 +39,7 @@ def field_at(access: Access) -> Field:
         # columns are a third of the decoder's time. The chain holds only names that the tree made.
         pull: Pull = eval(f"lambda records: [record.{first} for record in records]")  # noqa: S307
         return Field(pull, _getter(first))
-    of = _items_of(access)
+    of = _items_of(access.chains, access.firsts)
     if access.depth > 1:
         return Field(lambda records: [of(record) for record in records], of)
     return Field(partial(_items_column, _items_pull(access), of), of)
@@ -79,43 +79,30 @@ def _items_column(pull: Pull, of: Get, records: Sequence[Any]) -> list[Any]:
         return [of(record) for record in records]
 
 
-def _items_of(access: Access) -> Get:
+def _items_of(chains: tuple[str, ...], firsts: tuple[int, ...]) -> Get:
     """Return what reads every item, whatever is missing."""
-    array = _getter(access.chains[0])
-    first = access.firsts[0]
-    within = Access(access.chains[1:], access.firsts[1:])
-    item = _item_of(within.chains[0]) if within.depth == 0 else _inner_items_of(within)
+    array, first = _value_at(chains[0]), firsts[0]
+    item = _or_else(_items_of(chains[1:], firsts[1:]), list) if len(firsts) > 1 else _or_else(_value_at(chains[1]))
 
-    def of(record: Any) -> Any:  # noqa: ANN401 - as above
+    def of(record: Any) -> Any:  # noqa: ANN401 - a compiled record, or an item of an array
         items = array(record)
         return UNSET if items is None or items is UNSET else [item(each) for each in items[first:]]
 
     return of
 
 
-def _item_of(chain: str) -> Get:
-    if not chain:
-        return lambda item: item
-    get = operator.attrgetter(chain)
-
-    def of(item: Any) -> Any:  # noqa: ANN401 - as above
-        value = _tolerant(get, item)  # an item that is null has no attributes either
-        return None if value is UNSET else value
-
-    return of
+def _value_at(chain: str) -> Get:
+    """Return what reads a field of a record or item that may be null; an empty chain is the item itself."""
+    return partial(_tolerant, operator.attrgetter(chain)) if chain else _itself
 
 
-def _inner_items_of(access: Access) -> Get:
-    get = _items_of(access) if access.chains[0] else _bare_items_of(access)
+def _itself(item: Any) -> Any:  # noqa: ANN401 - as above
+    return item
 
+
+def _or_else(get: Get, absent: Callable[[], Any] = lambda: None) -> Get:
     def of(item: Any) -> Any:  # noqa: ANN401 - as above
         value = get(item)
-        return [] if value is UNSET else value
+        return absent() if value is UNSET else value
 
     return of
-
-
-def _bare_items_of(access: Access) -> Get:
-    """Every item of every item: the array within is the item itself."""
-    first, item = access.firsts[0], _item_of(access.chains[1])
-    return lambda items: UNSET if items is None else [item(each) for each in items[first:]]
