@@ -69,6 +69,12 @@ class Scale:
         return _log_ticks(self.low, self.high, most) if self.log else _linear_ticks(self.low, self.high, most)
 
 
+def round_below(value: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is not above a positive value."""
+    power = 10.0 ** floor(log10(value))
+    return next(digit * power for digit in (5, 2, 1) if digit * power <= value or digit == 1)
+
+
 def tick_text(value: float, step: float | None = None) -> str:
     """Write a tick's value without superfluous digits; `step` is the distance of the ticks, None on a log scale."""
     if value == 0:

@@ -21,7 +21,7 @@ from daemon.replay.results import Reading
 from daemon.streams import Stream
 from daemon.wiring import format_of, stream_of
 
-#: Series labels of a file whose shape has none of its own.
+#: Series labels of the canonical record, which names none of its own.
 _LABELS: Final = ("model", "version")
 #: No broker is asked; settings are not complete without one.
 _UNUSED: Final = {"kafka.bootstrap_servers": ["127.0.0.1:9092"], "kafka.group_id": "replay"}
@@ -57,7 +57,7 @@ def understand(
     if config_file is not None:
         by, settings = "configuration", settings_from(config_file)
     elif preset is not None:
-        labels = PRESETS[preset].format.label_names or _LABELS
+        labels = _LABELS if preset == "canonical" else PRESETS[preset].format.label_names
         by, settings = "flag", _settings({"preset": preset, "series_labels": labels})
     else:
         finding = _inspected(source, standard_input)

@@ -10,7 +10,7 @@ import numpy as np
 from daemon.board import Threshold
 from daemon.charts import svg
 from daemon.charts.frame import Frame
-from daemon.charts.scale import Scale, tick_text, time_ticks
+from daemon.charts.scale import Scale, round_below, tick_text, time_ticks
 from daemon.replay import words
 from daemon.replay.points import Points, points_of
 from daemon.replay.results import Replay, ReplayedSeries
@@ -32,6 +32,9 @@ _PANELS_MOST: Final = 4
 #: Heights of KL and self-check by the number of series.
 _HEIGHTS: Final = {1: (250.0, 120.0), 2: (170.0, 80.0), 3: (130.0, 64.0), 4: (120.0, 56.0)}
 _TEXT_MOST: Final = 110  # characters of a line of notes
+_MARGIN: Final = 104.0  # for the names of thresholds
+_MARGIN_MOST: Final = 16
+_LINE: Final = 14.0  # of text
 _LOG_FROM: Final = 30.0  # largest over smallest value
 _DAY_US: Final = 86_400_000_000
 
@@ -57,7 +60,7 @@ def picture(replay: Replay, source: str) -> str:
     heights = _HEIGHTS[len(panels)]
     low = min(panel.points.at[0] - panel.points.width / 2 for panel in panels)
     high = max(panel.points.at[-1] + panel.points.width / 2 for panel in panels)
-    x = Scale(low, high, _LEFT, _RIGHT)
+    x = Scale(low, high, _LEFT, _RIGHT - _MARGIN if _limits(replay) else _RIGHT)
     ticks, title = _level_axis(replay, x)
     height = _HEAD + len(panels) * (_NAME + sum(heights) + _CHECK + _GAP) + _FOOT
     parts = [svg.rectangle((0, 0), _WIDTH, height, "paper"), *_head(replay, source, panels, len(replay.inside))]
@@ -66,7 +69,7 @@ def picture(replay: Replay, source: str) -> str:
         last = panel is panels[-1]
         parts += _drawn(replay, panel, x, top, ticks, last=last)
         top += _NAME + sum(heights) + _CHECK + _GAP
-    parts += [svg.text(((_LEFT + _RIGHT) / 2, height - _FOOT + 20), title, "note", "middle")]
+    parts += [svg.text(((x.start + x.end) / 2, height - _FOOT + 20), title, "note", "middle")]
     parts += _unshown(replay, height)
     return svg.document(_WIDTH, height, parts, title=_title(replay, source), description=_description(panels), css=CSS)
 
@@ -105,14 +108,14 @@ def _drawn(
 ) -> Iterator[str]:
     """Yield one series: heading, KL with interval and thresholds, self-check with its error and the line at 1."""
     kl_height, ratio_height = _HEIGHTS[min(len(replay.inside), _PANELS_MOST)]
-    points, thresholds = panel.points, [each for each in replay.thresholds if each.direction == replay.sampler_side]
+    points, thresholds = panel.points, _limits(replay)
     yield svg.text((_LEFT, top + 14), _cut(panel.name, 60), "name")
     yield svg.text((_RIGHT, top + 14), panel.told, "note", "end")
     foot = top + _NAME + kl_height
     kl = Frame(x, _kl_scale(points, [each.nats for each in thresholds], foot, top + _NAME))
-    yield from kl.upright_axis(kl.y.ticks(6 if kl_height > 150 else 4))
+    yield from kl.upright_axis(kl.y.ticks(6 if kl_height > 150 else 5))
     yield from kl.level_axis(ticks, told=False)
-    yield svg.text((_LEFT - 52, top + 14), "nats", "unit")
+    yield svg.text((_LEFT - 52, top + 14), "nats, log" if kl.y.log else "nats", "unit")
     yield kl.inside([*_estimates(kl, points.at, (points.value, points.lower, points.upper), "kl")])
     yield from _infinities(kl, points)
     yield from _thresholds(kl, thresholds)
@@ -121,7 +124,7 @@ def _drawn(
     yield svg.text((_LEFT, ratio_top - 7), mean, "note")
     ratio = Frame(x, _ratio_scale(points, ratio_top + ratio_height, ratio_top))
     yield from ratio.upright_axis(_around_one(ratio.y))
-    yield svg.line((_LEFT, ratio.y.at(1.0)), (_RIGHT, ratio.y.at(1.0)), "should")
+    yield svg.line((_LEFT, ratio.y.at(1.0)), (x.end, ratio.y.at(1.0)), "should")
     check = points.ratio_mean, points.ratio_lower, points.ratio_upper
     yield ratio.inside([*_estimates(ratio, points.at, check, "ratio")])
     yield from ratio.level_axis(ticks, told=last)
@@ -148,11 +151,18 @@ def _infinities(frame: Frame, points: Points) -> Iterator[str]:
 
 
 def _thresholds(frame: Frame, thresholds: Sequence[Threshold]) -> Iterator[str]:
-    for threshold in thresholds:
+    """Yield the lines, and their names in the margin; names that would overlap move upwards."""
+    free = frame.y.start
+    for threshold in sorted(thresholds, key=lambda threshold: threshold.nats):
         height = frame.y.at(threshold.nats)
         yield svg.line((frame.x.start, height), (frame.x.end, height), "threshold")
-        text = f"{threshold.severity} {figure(threshold.nats)}"
-        yield svg.text((frame.x.end - 4, height - 5), text, "limit", "end")
+        free = min(height, free - _LINE)
+        text = _cut(f"{threshold.severity} {figure(threshold.nats)}", _MARGIN_MOST)
+        yield svg.text((frame.x.end + 6, free + 4), text, "limit")
+
+
+def _limits(replay: Replay) -> list[Threshold]:
+    return [each for each in replay.thresholds if each.direction == replay.sampler_side]
 
 
 def _kl_scale(points: Points, thresholds: Sequence[float], foot: float, top: float) -> Scale:
@@ -174,19 +184,19 @@ def _kl_scale(points: Points, thresholds: Sequence[float], foot: float, top: flo
 
 
 def _ratio_scale(points: Points, foot: float, top: float) -> Scale:
-    """Around 1 by the farthest mean, and as much of the errors as leaves the means their room."""
-    means = np.abs(points.ratio_mean[np.isfinite(points.ratio_mean)] - 1)
-    ends = np.abs(np.concatenate([points.ratio_lower, points.ratio_upper]) - 1)
-    farthest = float(means.max(initial=0.0))
-    reach = max(farthest, min(float(ends[np.isfinite(ends)].max(initial=0.0)), 2 * farthest), 1e-6) * 1.1
-    high = points.ratio_upper[np.isfinite(points.ratio_upper)]
-    # A ratio mean is never negative, so the room below 1 need not be more than 1.
-    return Scale(max(1 - reach, 0.0), 1 + (reach if high.size else 1.0), foot, top)
+    """Around 1, by the farthest mean and by four in five of the intervals: a wild one does not squeeze the others."""
+    means = points.ratio_mean[np.isfinite(points.ratio_mean)]
+    ends = np.concatenate([points.ratio_lower, points.ratio_upper])
+    ends = ends[np.isfinite(ends)]
+    usual = float(np.quantile(np.abs(ends - 1), 0.8)) if ends.size else 0.0
+    reach = 1.1 * max(float(np.abs(means - 1).max(initial=0.0)), usual, 1e-6)
+    # A mean of ratios is never negative.
+    return Scale(max(1 - reach, 0.0), 1 + reach, foot, top)
 
 
 def _around_one(y: Scale) -> list[float]:
     """Return 1, where the mean should be, and one round tick on either side."""
-    step = Scale(0.0, y.high - 1, 0, 1).ticks(3)[-1]
+    step = round_below(y.high - 1)
     return [tick for tick in (1 - step, 1.0, 1 + step) if y.low <= tick <= y.high]
 
 

@@ -11,8 +11,9 @@ from estimators.evaluation import estimate
 from estimators.moments import Moments
 from estimators.pairs import Floats
 
-#: Slices merge until half of them hold this many messages,
-_MESSAGES: Final = 50
+#: Slices merge until half of them hold this many messages and pairs, so that an error is known and not too large,
+_MESSAGES: Final = 12
+_PAIRS: Final = 100
 #: but not below this number of slices that hold any.
 _SLICES_MIN: Final = 8
 #: Fewer messages in a slice say nothing worth a point.
@@ -78,9 +79,10 @@ def points_of(trace: Trace, series: int, sampled_from: Sampler, resolution: floa
 
 def _thin(trace: Trace) -> bool:
     """Whether most slices hold too few messages, and there are enough of them to merge."""
-    messages = trace.moments.count_of("messages")[0]
-    held = messages[messages > 0]
-    return held.size > _SLICES_MIN and bool(np.median(held) < _MESSAGES)
+    messages, pairs = (trace.moments.count_of(name)[0] for name in ("messages", "pairs"))
+    held = messages > 0
+    few = np.count_nonzero(held) <= _SLICES_MIN
+    return not few and bool(np.median(messages[held]) < _MESSAGES or np.median(pairs[held]) < _PAIRS)
 
 
 def _histories(slices: Moments) -> Moments:

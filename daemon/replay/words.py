@@ -71,14 +71,16 @@ def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
 def distance(replay: Replay, series: ReplayedSeries, *, of: int) -> str:
     """Say how far apart: value, interval, and both in words."""
     side, found = formula(replay.sampler_side), replay.to_read(series)
-    which = "" if of == 1 else f", the furthest apart of {of},"
+    named = _labels(replay, series)
+    which = f"In {named}, " if named else ""
+    which += f"the furthest apart of {of}, " if of > 1 else ""
     if series.summary.infinite:
-        return f"In {name(replay, series)}{which} {side} is infinite: {_excluded(replay, series.summary)}"
+        return f"{which}{side} is infinite: {_excluded(replay, series.summary)}"
     if isnan(found.value):
         return f"{_capital(name(replay, series))} holds too few messages for an estimate: {series.summary.messages}."
     sure = f", with 95 % confidence between {figure(found.lower)} and {figure(found.upper)}"
-    text = f"{side} is {figure(found.value)} nats a pair{sure if isfinite(found.lower) else ''}."
-    return f"In {name(replay, series)}{which} {text}"
+    by = " by naive" if series.summary.comparable is False else ""
+    return f"{which}{side} is {figure(found.value)} nats a pair{by}{sure if isfinite(found.lower) else ''}."
 
 
 def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
@@ -105,7 +107,7 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         return
     other, sampler, side = replay.other, replay.sampled_from, formula(replay.sampler_side)
     error = ratio_error(summary)
-    sure = f" +- {error:.2g}" if isfinite(error) and error > 0 else ""
+    sure = f" ± {error:.2g}" if isfinite(error) and error > 0 else ""
     mean = f"the mean of {other}/{sampler} is {_near_one(summary.ratio_mean)}{sure}, and should be 1"
     if summary.comparable:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
@@ -125,7 +127,7 @@ def how_many_more(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     found = replay.to_read(series)
     more = messages_for_interval(series.summary.messages, found.value, found.standard_error)
     if more:
-        yield f"The interval is wide: about {_count(more)} more messages for +-10 %."
+        yield f"The interval is wide: about {_count(more)} more messages for ±10 %."
 
 
 def certain(replay: Replay, inside: list[ReplayedSeries]) -> Iterator[str]:
@@ -153,8 +155,11 @@ def certain(replay: Replay, inside: list[ReplayedSeries]) -> Iterator[str]:
 
 def name(replay: Replay, series: ReplayedSeries) -> str:
     """Name a series by its labels."""
-    labels = ", ".join(f"{label} {value}" for label, value in zip(replay.label_names, series.labels, strict=True))
-    return labels or "the one series"
+    return _labels(replay, series) or "the one series"
+
+
+def _labels(replay: Replay, series: ReplayedSeries) -> str:
+    return ", ".join(f"{label} {value}" for label, value in zip(replay.label_names, series.labels, strict=True))
 
 
 def _excluded(replay: Replay, summary: Summary) -> str:
