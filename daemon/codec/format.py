@@ -42,7 +42,8 @@ class Format:
     A path is a field's name, or names joined by dots for objects within objects; `\.` and `\[` are a dot and a bracket
     within a name. `[0]` is one item of an array, `[]` every item, `[1:]` every item but the first: the field's value is
     then the array of what the items hold, and with two of them an array of arrays, each inner one a message. An item
-    that is null or does not hold the field is null; an array that is null or not there is an absent field.
+    that is null or does not hold the field is null; the field is absent where no item holds it, or the array is null
+    or not there.
     Unknown fields are ignored; of a field that is there twice, the last one counts.
 
     Attributes

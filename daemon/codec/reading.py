@@ -24,7 +24,8 @@ class Field:
     of : record -> its value; UNSET where there is none, also where an object on the way is null
 
     Of a path with every item of an array the value is the array of what its items hold: None for an item that is null
-    or does not hold it, and no item for an array within that is null or not there.
+    or does not hold it, and no item for an array within that is null or not there. Where no item holds it, there is no
+    value.
     """
 
     column: Pull
@@ -81,14 +82,25 @@ def _items_column(pull: Pull, of: Get, records: Sequence[Any]) -> list[Any]:
 
 def _items_of(chains: tuple[str, ...], firsts: tuple[int, ...]) -> Get:
     """Return what reads every item, whatever is missing."""
-    array, first = _value_at(chains[0]), firsts[0]
-    item = _or_else(_items_of(chains[1:], firsts[1:]), list) if len(firsts) > 1 else _or_else(_value_at(chains[1]))
+    array, first, nested = _value_at(chains[0]), firsts[0], len(firsts) > 1
+    item = _items_of(chains[1:], firsts[1:]) if nested else _value_at(chains[1])
 
     def of(record: Any) -> Any:  # noqa: ANN401 - a compiled record, or an item of an array
         items = array(record)
-        return UNSET if items is None or items is UNSET else [item(each) for each in items[first:]]
+        if items is None or items is UNSET:
+            return UNSET
+        values = [item(each) for each in items[first:]]
+        absent = values.count(UNSET)
+        if not absent:
+            return values
+        # Where no item holds the field the records are of another kind, and a null for each would hide it.
+        return UNSET if absent == len(values) else [_missing(nested) if each is UNSET else each for each in values]
 
     return of
+
+
+def _missing(nested: bool) -> list[Any] | None:
+    return [] if nested else None
 
 
 def _value_at(chain: str) -> Get:
@@ -98,11 +110,3 @@ def _value_at(chain: str) -> Get:
 
 def _itself(item: Any) -> Any:  # noqa: ANN401 - as above
     return item
-
-
-def _or_else(get: Get, absent: Callable[[], Any] = lambda: None) -> Get:
-    def of(item: Any) -> Any:  # noqa: ANN401 - as above
-        value = get(item)
-        return absent() if value is UNSET else value
-
-    return of

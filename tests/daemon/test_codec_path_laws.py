@@ -130,6 +130,8 @@ def walk(value, steps):
     step, rest = steps[0], steps[1:]
     if step in {EVERY, FROM_SECOND} and isinstance(value, list):
         found = [walk(item, rest) for item in value[step == FROM_SECOND :]]
+        if found and all(item is ABSENT for item in found):
+            return ABSENT
         nested = EVERY in rest or FROM_SECOND in rest
         return [([] if nested else None) if missing(item) else item for item in found]
     if isinstance(step, int):

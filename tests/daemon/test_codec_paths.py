@@ -88,8 +88,8 @@ def test_an_item_that_is_null_or_lacks_the_field_is_that_pairs_null():
     assert pairs_of(entries, paths=ENTRIES) == [((-1, -2, 1), null, null, null)]
 
 
-@pytest.mark.parametrize("p", [None, {}, {"content": None}])
-def test_an_array_that_is_null_or_not_there_is_an_absent_field(p):
+@pytest.mark.parametrize("p", [None, {}, {"content": None}, {"content": [{"token": "a"}]}, {"content": [None, {}]}])
+def test_an_array_that_is_null_or_not_there_or_of_which_no_item_holds_the_field_is_an_absent_field(p):
     decoded = decode({"p": p, "q": content(-1)}, paths=CONTENT)
     assert decoded.rejected["schema"].details == (
         "the record does not hold both sides: `p.content[].logprob` and `q.content[].logprob`",
