@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
@@ -10,17 +11,37 @@ from rich.console import Console
 from rich.live import Live
 
 from daemon.commands.options import word_of, words_text
-from daemon.demo.rows import has_estimates
-from daemon.demo.session import Demo, DemoOptions, DemoState
-from daemon.demo.view import PlainView, header, live, report
+from daemon.demo.glyphs import glyphs_for
+from daemon.demo.report import report
+from daemon.demo.scenarios import ScenarioName
+from daemon.demo.session import SEED, Demo, DemoOptions
+from daemon.demo.state import DemoState
+from daemon.demo.view import PlainView, live
 from daemon.layout import output_console, printing
 
 Output = Literal["table", "json"]
 
 
-def demo(
+def demo(  # noqa: PLR0917 - each argument is a flag
+    scenario: Annotated[
+        ScenarioName,
+        typer.Option(
+            "--scenario",
+            parser=word_of(ScenarioName),
+            metavar=words_text(ScenarioName),
+            help="What is played. story: a log breaks and a model drifts. null: nothing, and nothing is raised.",
+        ),
+    ] = "story",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the models and what is drawn.")] = SEED,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", metavar="N", min=1, help="End after so long. Default: at Ctrl-C.")
+        float | None,
+        typer.Option(
+            "--seconds",
+            metavar="N",
+            min=1,
+            help="End after so long. Default: on a terminal at Ctrl-C; in a pipe, and with --output json, when the "
+            "scenario has ended.",
+        ),
     ] = None,
     output: Annotated[
         Output,
@@ -44,35 +65,43 @@ def demo(
         typer.Option("--web.listen-address", metavar="HOST:PORT", help="Address of /metrics. Default: a free port."),
     ] = None,
 ) -> None:
-    """Show klaxond at work: a broker, two streams of traffic, the real daemon, and a live table. Leaves nothing."""
-    options = DemoOptions(seconds, bootstrap_servers, listen_address)
+    """Show klaxond at work: a broker, traffic with a known truth, the real daemon, and a live table. Leaves nothing.
+
+    It plays a story of about a minute: a log breaks, which is no drift, and a model drifts. Each step is told when it
+    is made, and answered by klaxond itself. Exit status 1: klaxond did not say what a step expects.
+    """
+    options = DemoOptions(
+        scenario=scenario,
+        seed=seed,
+        seconds=seconds,
+        bootstrap_servers=bootstrap_servers,
+        listen_address=listen_address,
+    )
     messages = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     messages.print("Starting a broker, the traffic and klaxond: estimates come within 20 s. Ctrl-C ends everything.")
     with printing():
         if output == "json":
-            _print_json(Demo(options, say=messages.print, show=lambda _: None).run())
+            state = Demo(replace(options, goes_on=False), say=messages.print, show=lambda _: None).run()
+            json.dump(report(state), sys.stdout, indent=2, allow_nan=False)
+            sys.stdout.write("\n")
         else:
-            _show_table(options, messages.print)
+            state = _show_table(options, messages.print)
+    if any(each.missed for each in state.progress) or state.false_alarms:
+        raise typer.Exit(1)
 
 
-def _print_json(state: DemoState) -> None:
-    made = report(state.rows, live_after_s=state.live_after_s, seconds=state.seconds)
-    json.dump(made, sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
-
-
-def _show_table(options: DemoOptions, say: Callable[[str], None]) -> None:
-    """Redraw one table on a terminal; where the cursor can't move, or must not, print one now and then."""
+def _show_table(options: DemoOptions, say: Callable[[str], None]) -> DemoState:
+    """Redraw one screen on a terminal; where the cursor can't move, or must not, print line by line."""
     console = output_console()
     if console.is_terminal and not console.is_dumb_terminal and not console.no_color:
-        with Live(console=console, auto_refresh=False) as screen:
-            Demo(options, say=say, show=lambda state: _refresh(screen, console, state)).run()
-    else:
-        view = PlainView(console)
-        view.end(Demo(options, say=say, show=view.show).run())
+        glyphs = glyphs_for(console.encoding)
+        with Live(console=console, auto_refresh=False, vertical_overflow="crop") as screen:
 
+            def show(state: DemoState) -> None:
+                screen.update(live(state, console.width, console.height, glyphs), refresh=True)
 
-def _refresh(screen: Live, console: Console, state: DemoState) -> None:
-    lines = header(state.address, state.bootstrap_servers, state.broker)
-    note = "" if has_estimates(state.rows) else f"{state.seconds:.0f} s: waiting for the group and the first messages"
-    screen.update(live(lines, state.rows, note, console.width), refresh=True)
+            return Demo(options, say=say, show=show).run()
+    view = PlainView(console)
+    state = Demo(replace(options, goes_on=console.is_terminal), say=say, show=view.show).run()
+    view.end(state)
+    return state

@@ -1,4 +1,4 @@
-"""A thread that sends the demo's records at their pace."""
+"""A thread that sends the demo's messages at their pace."""
 
 import threading
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from daemon.clock import Clock
-from daemon.demo.pairs import ValueSource
+from daemon.demo.ledger import Ledger
+from daemon.demo.messages import MessageSource
 from daemon.kafka_producer import Producer
 
 _TURN_SECONDS: Final = 0.02
@@ -16,19 +17,21 @@ _FLUSH_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A source of values and the topic that they go to."""
+    """A source of messages and the topic that they go to."""
 
     topic: str
-    source: ValueSource
+    source: MessageSource
 
 
 class Traffic:
-    """Sends every channel at its source's rate, each record stamped with the present."""
+    """Sends every channel at its source's rate, each message stamped with the present and entered into the ledger."""
 
-    def __init__(self, channels: Sequence[Channel], bootstrap_servers: str, clock: Clock) -> None:
+    def __init__(self, channels: Sequence[Channel], bootstrap_servers: str, clock: Clock, ledger: Ledger) -> None:
         self._channels = channels
         self._clock = clock
+        self._ledger = ledger
         self._producer = Producer(bootstrap_servers, "klaxon-demo-producer")
+        self._event_us = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo-traffic", daemon=True)
 
@@ -64,5 +67,9 @@ class Traffic:
                     due[channel] += 1.0 / channel.source.rate
 
     def _send(self, channel: Channel) -> None:
-        event_time = self._clock.now()
-        self._producer.send(channel.topic, channel.source.next_value(event_time), int(event_time * 1000))
+        # Never backwards, whatever is done to the machine's clock: the ledger is in order.
+        self._event_us = max(self._event_us, int(self._clock.now() * 1e6))
+        message = channel.source.next_message(self._event_us)
+        if message is not None:
+            self._ledger.add(message)
+            self._producer.send(channel.topic, message.value, message.event_us // 1000)

@@ -1,110 +1,99 @@
-"""How the demo looks: a live table on a terminal, plain tables in a pipe, one JSON object at the end."""
+"""How the demo looks: a live screen on a terminal, plain lines in a pipe."""
 
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from daemon.demo.rows import Row, has_estimates
-from daemon.demo.session import DemoState
-from daemon.layout import Column, aligned, number
-from estimators.estimates import DIRECTIONS, ESTIMATORS, Estimator
+from daemon.demo.exactness import held
+from daemon.demo.glyphs import Glyphs, glyphs_for
+from daemon.demo.narrative import Line, clock, lines
+from daemon.demo.rows import has_estimates
+from daemon.demo.scenarios import SCENARIOS, WINDOWS
+from daemon.demo.state import DemoState
+from daemon.demo.story import LONG_WINDOW, TOLD_SERIES
+from daemon.demo.tables import series_table, values_table
 
 _PLAIN_SECONDS: Final = 10.0  # between two plain tables
-_VERDICTS: Final = {True: ("comparable", "green"), False: ("NOT COMPARABLE", "bold red"), None: ("unclear", "dim")}
+_BROKERS: Final = {"embedded": "embedded broker", "java": "Apache Kafka", "yours": "your brokers"}
+_STYLES: Final = {"done": "bold", "seen": "green", "missed": "bold red", "told": ""}
+#: Newest lines of the story on a screen; the lines above them make room for the tables.
+_STORY_LINES: Final = 6
+_TALL: Final = 40  # rows of a terminal that has room for every window
 
 
-def header(address: str, bootstrap_servers: str, broker: str) -> list[str]:
+def header(state: DemoState) -> list[str]:
     """Return what to open, and what one sees."""
-    kind = {"embedded": "embedded broker", "java": "Apache Kafka", "yours": "your brokers"}[broker]
+    scenario = SCENARIOS[state.scenario]
     return [
-        f"http://{address}/metrics   http://{address}/   http://{address}/api/v1/status",
-        f"Kafka: {bootstrap_servers} ({kind})",
+        f"http://{state.address}/   http://{state.address}/metrics   http://{state.address}/api/v1/status",
+        f"Kafka: {state.bootstrap_servers} ({_BROKERS[state.broker]})   scenario {scenario.name}: {scenario.title}",
+        "tokens: drawn from models that the demo knows; the truth of each window is summed from their distributions.",
         "bandit: a real log, played at 100 rows a second; nobody knows its KL, but its ratio mean is 1.",
-        "tokens: sampled from two known models; the truth is summed from their distributions.",
-        "KL(q||p) in nats a pair; adaptive is the estimate to use. The verdict tells whether the pairs pass the",
-        "self-check; the smaller the drift, the more pairs it needs. Ctrl-C ends everything.",
+        "KL(q||p) in nats a pair; adaptive is the estimate to use, gain the variance that it saves.",
     ]
 
 
-def live(lines: list[str], rows: list[Row], note: str, width: int) -> Group:
-    """Return what a terminal of this width shows now."""
-    parts: list[Table | Text] = [Text(line, no_wrap=True, overflow="ellipsis", style="dim") for line in lines]
-    parts += [Text(), table(rows, width)] if rows else [Text()]
-    if note:
-        parts.append(Text(note))
+def footer(state: DemoState) -> list[str]:
+    """Return how many messages klaxond holds and how many there were, and the invitation."""
+    row = next((row for row in state.rows if row.key == TOLD_SERIES and row.window == WINDOWS[-1]), None)
+    found = [] if row is None or not row.complete else [held(row)]
+    tally = state.exactness
+    if tally.compared:
+        found.append(f"{tally.equal:,} of {tally.compared:,} windows so far held exactly what was sent.")
+    invitation = f"Try it: kill -9 {state.pid} ends klaxond. The demo starts it again; its windows come back the same."
+    return [*found, invitation]
+
+
+def told(state: DemoState) -> list[Line]:
+    """Return the story so far."""
+    return lines(state.progress, state.restarts, state.false_alarms, began=state.began_seconds)
+
+
+def live(state: DemoState, width: int, height: int, glyphs: Glyphs) -> Group:
+    """Return what a terminal of this size shows now."""
+    parts: list[RenderableType] = [Text(line, no_wrap=True, overflow="ellipsis", style="dim") for line in header(state)]
+    parts += [Text(), *_story(told(state)[-_STORY_LINES:], glyphs), Text()]
+    if has_estimates(state.rows):
+        rows = state.rows if height >= _TALL else [row for row in state.rows if row.window == LONG_WINDOW]
+        parts += [values_table(rows, width), Text(), series_table(state, width, glyphs), Text()]
+        parts += [Text(" ".join(footer(state)))]
+    else:
+        parts.append(Text(f"{state.seconds:.0f} s: waiting for the consumer group and the first messages"))
     return Group(*parts)
 
 
-def table(rows: list[Row], width: int) -> Table:
-    """Return one line per series and window of the sampler's side, with as many columns as fit."""
-
-    def numbers(title: str, estimator: Estimator, part: str = "value", spare: int = 0) -> Column:
-        return Column(title, [number(row.of(estimator, part)) for row in rows], right=True, spare=spare)
-
-    names = [row.series for row in rows]
-    return aligned(
-        [
-            Column(
-                "series", [name if name != before else "" for name, before in zip(names, ["", *names], strict=False)]
-            ),
-            Column("window", [row.window for row in rows]),
-            Column("pairs", [str(row.pairs) for row in rows], right=True, spare=6),
-            Column("adaptive", [Text(number(row.of("adaptive")), style="bold") for row in rows], right=True),
-            numbers("± error", "adaptive", "standard_error", spare=1),
-            Column("95 % interval", [_interval(row) for row in rows], right=True, spare=3),
-            Column("truth", [_truth(row) for row in rows], right=True),
-            numbers("fixed", "fixed", spare=4),
-            numbers("naive", "naive", spare=5),
-            Column("ratio mean", [_ratio_mean(row) for row in rows], right=True, spare=2),
-            Column("verdict", [_verdict(row) for row in rows]),
-        ],
-        width,
-    )
-
-
-def _interval(row: Row) -> str:
-    lower = row.of("adaptive", "lower")
-    return "-" if lower is None else f"{number(lower)} to {number(row.of('adaptive', 'upper'))}"
-
-
-def _truth(row: Row) -> Text:
-    """Green where the interval holds it."""
-    truth, lower, upper = row.truth.kl_nats["reverse"], row.of("adaptive", "lower"), row.of("adaptive", "upper")
-    if truth is None:
-        return Text("unknown")
-    inside = lower is not None and upper is not None and lower <= truth <= upper
-    return Text(number(truth), style="green" if inside else "")
-
-
-def _ratio_mean(row: Row) -> str:
-    return "-" if row.ratio_mean is None else f"{row.ratio_mean:.4f}"
-
-
-def _verdict(row: Row) -> Text:
-    if row.infinite:
-        return Text("INFINITE", style="bold red")
-    if row.ratio_mean is None:
-        return Text("waiting", style="dim")
-    word, style = _VERDICTS[row.comparable]
-    return Text(word, style=style)
+def _story(found: Sequence[Line], glyphs: Glyphs) -> Iterable[RenderableType]:
+    marks = {"done": glyphs.told, "seen": glyphs.seen, "missed": glyphs.missed, "told": glyphs.told}
+    for line in found:
+        table = Table.grid(padding=(0, 1))
+        table.add_row(clock(line.at_seconds), marks[line.kind], Text(line.text, style=_STYLES[line.kind]))
+        yield Padding(table, 0)
 
 
 class PlainView:
-    """For a pipe, or a terminal that can't move its cursor: the first estimates at once, then a table now and then."""
+    """For a pipe, or a terminal that can't move its cursor: each sentence as it comes, a table now and then."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._glyphs = glyphs_for(console.encoding)
         self._introduced = False
+        self._said: set[tuple[str, int]] = set()
         self._printed_s: float | None = None
 
     def show(self, state: DemoState) -> None:
         """Print what is due."""
         if not self._introduced:
             self._introduced = True
-            for line in header(state.address, state.bootstrap_servers, state.broker):
-                self._console.print(line, highlight=False, soft_wrap=True)
+            for each in header(state):
+                self._line(each)
+        for line in told(state):
+            if line.name not in self._said:
+                self._said.add(line.name)
+                self._line(f"\n{clock(line.at_seconds)}  {line.text}")
         if self._printed_s is None or state.seconds - self._printed_s >= _PLAIN_SECONDS:
             self._print(state)
 
@@ -117,33 +106,14 @@ class PlainView:
         if not has_estimates(state.rows):
             return
         self._printed_s = state.seconds
-        self._console.print(f"\nafter {state.seconds:.0f} s", highlight=False)
-        self._console.print(table(state.rows, self._console.width))
+        width = self._console.width
+        self._line(f"\nafter {state.seconds:.0f} s")
+        self._console.print(values_table(state.rows, width))
+        self._line("")
+        self._console.print(series_table(state, width, self._glyphs))
+        self._line("")
+        for line in footer(state):
+            self._line(line)
 
-
-def report(rows: list[Row], *, live_after_s: float | None, seconds: float) -> dict[str, Any]:
-    """Return what `--output json` prints: the last published value of each series, with its truth."""
-    return {
-        "series": [
-            {
-                "stream": row.stream,
-                "labels": dict(row.labels),
-                "window": row.window,
-                "direction": direction,
-                "estimator": estimator,
-                **row.estimates[direction, estimator],
-                "truth": row.truth.kl_nats[direction],
-                "messages": row.messages,
-                "pairs": row.pairs,
-                "ratio_mean": row.ratio_mean,
-                "ratio_mean_truth": row.truth.ratio_mean,
-                "comparable": row.comparable,
-                "infinite": row.infinite,
-            }
-            for row in rows
-            for direction in DIRECTIONS
-            for estimator in ESTIMATORS
-        ],
-        "live_after_seconds": live_after_s,
-        "seconds": seconds,
-    }
+    def _line(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
