@@ -214,6 +214,8 @@ class Finding:
         The readable others, by reason.
     messages, pairs : int
         What the statistics rest on.
+    logarithms : bool
+        Whether the fields hold log-probabilities, not probabilities.
     alternatives : tuple of (str, str)
         Further couples of fields that could be two sides.
     fields : tuple of str
@@ -236,6 +238,7 @@ class Finding:
     messages: int = 0
     pairs: int = 0
     sampler: SamplerEvidence | None = None
+    logarithms: bool = True
     log_base: LogBaseEvidence = field(default_factory=LogBaseEvidence)
     mask: MaskEvidence = field(default_factory=MaskEvidence)
     quality_q: SideQuality = field(default_factory=lambda: SideQuality(""))
