@@ -115,7 +115,7 @@ def _drawn(
     kl = Frame(x, _kl_scale(points, [each.nats for each in thresholds], foot, top + _NAME))
     yield from kl.upright_axis(kl.y.ticks(6 if kl_height > 150 else 5))
     yield from kl.level_axis(ticks, told=False)
-    yield svg.text((_LEFT - 52, top + 14), "nats, log" if kl.y.log else "nats", "unit")
+    yield svg.text((_LEFT - 58, top + 14), "nats, log" if kl.y.log else "nats", "unit")
     yield kl.inside([*_estimates(kl, points.at, (points.value, points.lower, points.upper), "kl")])
     yield from _infinities(kl, points)
     yield from _thresholds(kl, thresholds)

@@ -4,7 +4,7 @@ Units: divergences in nats a pair; shares as percent. Formulas are beside the fu
 """
 
 from collections.abc import Iterator
-from math import ceil, exp, isfinite, isnan, log, nan, sqrt
+from math import ceil, exp, inf, isfinite, isnan, log, nan, sqrt
 from typing import Final
 
 from daemon.replay.results import Outcome, Replay, ReplayedSeries, ratio_error
@@ -19,8 +19,9 @@ _Z_LIMIT: Final = 5.0
 _DIVERGENCE_SHARE: Final = 0.1
 #: |z| within which the inverse mean agrees with 1.
 _AGREES: Final = 3.0
+#: e^x of a larger x leaves the range of a double.
+_EXPONENT_MAX: Final = 700.0
 _PERCENT: Final = 100.0
-_MANY: Final = 10_000.0
 #: A share of certain pairs that is worth a sentence.
 _CERTAIN_SHARE: Final = 0.01
 
@@ -32,7 +33,10 @@ def typical_ratio(summary: Summary, sampler: str) -> float:
     where a pair has other probability 0.
     """
     k2 = (summary.reverse if sampler == "q" else summary.forward).k2
-    return exp(min(sqrt(2 * k2), 700.0)) if k2 >= 0 else nan
+    if not k2 >= 0:
+        return nan
+    size = sqrt(2 * k2)
+    return exp(size) if size < _EXPONENT_MAX else inf
 
 
 def messages_for_interval(messages: int, value: float, standard_error: float) -> int | None:
@@ -109,7 +113,9 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     error = ratio_error(summary)
     sure = f" ± {error:.2g}" if isfinite(error) and error > 0 else ""
     mean = f"the mean of {other}/{sampler} is {_near_one(summary.ratio_mean)}{sure}, and should be 1"
-    if summary.comparable:
+    if summary.comparable is not False and summary.infinite:
+        yield f"Self-check {'passed' if summary.comparable else 'undecided'}: {mean}."
+    elif summary.comparable:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
     elif summary.comparable is None:
         yield f"Self-check undecided: {mean}. Read adaptive, with that in mind.{_until_decided(replay, series)}"
