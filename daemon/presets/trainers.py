@@ -34,7 +34,7 @@ PRIME_RL: Final = Preset(
 
 NEMO_RL: Final = Preset(
     name="nemo-rl",
-    description="train_data_step<N>.jsonl of NeMo-RL, lists over a batch, so several messages a record: q is "
+    description="training data of NeMo-RL (train_data_step), lists over a batch, so several messages a record: q is "
     "generation_logprobs, p is prev_logprobs; token_loss_mask and sample_loss_mask leave out what is not trained on",
     format=Format(
         paths={
@@ -56,16 +56,19 @@ NEMO_RL: Final = Preset(
             "Versions before the masks were logged hold only the log-probabilities, with 0.0 on both sides of every "
             "prompt token: then KL is too small by the share of prompts. Log token_loss_mask."
         ),
-        "sample_loss_mask is NeMo-RL's `loss_multiplier`; a value other than 0 and 1 rejects the record.",
+        (
+            "sample_loss_mask is NeMo-RL's `loss_multiplier`; a value other than 0 and 1 rejects the record. A record "
+            "of which every sample is left out is counted as rejected with reason `empty`."
+        ),
     ),
     counterparts=(
-        Counterpart("gen_kl_error", "reverse fixed", "k3 with r = prev / generation, over both masks."),
+        Counterpart("gen_kl_error", "reverse fixed", "the mean of k3 with r = prev / generation, over both masks."),
         Counterpart(
             "policy_kl_error",
             None,
             "documented as KL(policy || generation), but computed as k3 of the inverse ratio on tokens drawn from "
             "generation, which estimates E[q/p] - 1 - KL(q||p): no KL. One token with (-5, -15) counts 22,015, where "
-            "the weighted term is 1.0. Read our forward direction.",
+            "the weighted term is 1.0. KL(policy || generation) is our forward direction.",
         ),
         Counterpart(
             "js_divergence_error", None, "both halves are averaged over generation's tokens: biased a little both ways."

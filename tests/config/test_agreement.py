@@ -1,14 +1,18 @@
 """config/ knows no other package: that its words and limits are theirs is compared here."""
 
+import itertools
 from typing import get_args
 
 import pytest
 
 from config import vocabulary
 from config.durations import microseconds_of
+from config.paths import fields_path
 from config.sections import LogSettings
 from daemon import logs, presets
 from daemon.codec.format import ENCODINGS, ROLES, TimeUnit
+from daemon.codec.paths import parse_path
+from daemon.errors import UsageError
 from estimators import estimates, selfcheck, spec
 
 
@@ -25,6 +29,23 @@ def test_the_words_are_those_of_the_parts_that_take_them():
 
 def test_the_paths_are_the_roles_of_the_codec(stream):
     assert set(type(stream().paths).model_fields) == {*ROLES, "labels"}
+
+
+PIECES = ("a", ".", "[", "]", "[]", "[0]", "[1:]", "\\", "7")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_path_that_may_be_written_is_one_that_the_codec_reads(length):
+    for path in map("".join, itertools.product(PIECES, repeat=length)):
+        assert accepted(fields_path, path) == accepted(parse_path, path), path
+
+
+def accepted(check, path):
+    try:
+        check(path)
+    except (ValueError, UsageError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("resolution", ["bf16", "float16", "float32", "decimals:1", "decimals:17"])

@@ -43,11 +43,28 @@ def test_a_label_is_there_once_and_has_a_path_only_if_it_is_there(stream_problem
     assert stream("preset: prime-rl, paths: {labels: {env_name: x}}").paths.labels == {"env_name": "x"}
 
 
-@pytest.mark.parametrize("path", ["''", "a..b", ".a", "a.", "$.a", "5", "[a]"])
+@pytest.mark.parametrize("path", ["''", "a..b", ".a", "a.", "$.a", "5", "[a]", "'a[x]'", "'[0]'", "'a[0]b'", "'a[100]'"])
 def test_a_field_path_is_names_joined_by_dots(stream_problems, stream, path):
     assert list(stream_problems(f"paths: {{log_p: {path}}}")) == ["paths.log_p"]
     assert stream("paths: {log_p: response.log-probs, time: ts}").paths.log_p == "response.log-probs"
     assert stream("paths: {log_p: 'a\\.b\\..c'}").paths.log_p == "a\\.b\\..c"
+
+
+@pytest.mark.parametrize("path", ["a[0].b", "a[].b[1:][0]", "a[][]", "a\\[0]"])
+def test_a_field_path_may_go_through_arrays(stream, path):
+    assert stream(f"paths: {{log_p: '{path}'}}").paths.log_p == path
+
+
+@pytest.mark.parametrize("path", ["a[].b", "a[1:]"])
+@pytest.mark.parametrize("key", ["time", "sampler", "drop_probability", "uniform_over", "labels"])
+def test_where_one_value_is_needed_a_path_has_no_every_item(stream, stream_problems, key, path):
+    written = f"{{x: '{path}'}}" if key == "labels" else f"'{path}'"
+    place = f"paths.{key}{'.x' if key == 'labels' else ''}"
+    assert stream_problems(f"series_labels: [x], paths: {{{key}: {written}}}") == {
+        place: f"`{path}` means many values, but one is needed here; write `[0]` for the first item"
+    }
+    assert "many values" in stream_problems(f"where: {{'{path}': x}}")["where"]
+    assert stream("where: {'a[0].b': x}").where == {"a[0].b": ("x",)}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +119,7 @@ def test_another_log_base_is_refused(stream_problems, base):
         ("positive_tolerance: .inf", "positive_tolerance"),
         ("positive_tolerance: true", "positive_tolerance"),
         ("format: avro", "format"),
-        ("preset: verl", "preset"),
+        ("preset: gpt", "preset"),
         ("sampled_from: r", "sampled_from"),
         ("kind: continuous", "kind"),
         ("time_unit: minutes", "time_unit"),

@@ -11,14 +11,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from config.settings import load
 from daemon.codec import ROLES, compile_decoder
 from daemon.errors import UsageError
 from daemon.files import read_batches
 from daemon.presets import PRESETS, preset
+from daemon.wiring import format_of, stream_of
 from estimators import summarize
 from estimators.selfcheck import resolution_of
 from tests.daemon.codec_cases import RECORD_TIME_MS, batch_of, messages, reasons
 from tests.daemon.prime_rl_export import FILE, sequences
+
+
+@pytest.fixture
+def load_stream(tmp_path):
+    """Load one stream with further keys (YAML flow text); returns settings and stream."""
+
+    def load_it(keys):
+        path = tmp_path / "klaxon.yaml"
+        path.write_text(f"kafka: {{bootstrap_servers: [a:1], group_id: g}}\nstreams: [{{topic: pairs, {keys}}}]")
+        settings = load(path, None, {})
+        return settings, settings.streams[0]
+
+    return load_it
+
 
 LOG = Path(__file__).parents[2] / "daemon" / "data" / "open_bandit_bts.csv.gz"
 
@@ -30,6 +46,51 @@ def test_every_preset_compiles_and_tells_what_it_is():
         assert resolution_of(each.resolution) > 0
         assert set(each.format.paths) <= set(ROLES)
         compile_decoder(each.format)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_by_configuration_is_the_preset(load_stream, name):
+    settings, stream = load_stream(f"preset: {name}")
+    assert format_of(settings, stream) == PRESETS[name].format
+    assert stream_of(settings, stream).resolution == resolution_of(PRESETS[name].resolution)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_record_that_a_preset_shows_is_read_by_it(name):
+    each = PRESETS[name]
+    if not each.example.startswith("{"):
+        assert set(each.format.paths.values()) <= set(each.example.split(","))
+        return
+    decoded = compile_decoder(each.format).decode(batch_of([each.example.encode()]))
+    assert decoded.rejected == {}
+    assert messages(decoded)
+    assert all(each.format.label_names) == all(value != "unknown" for _, key, *_ in messages(decoded) for value in key)
+
+
+def test_a_path_that_is_written_holds_in_place_of_the_uniform_distribution(load_stream):
+    fmt = format_of(*load_stream("preset: vw-dsjson, paths: {p: score}"))
+    record = {"_label_probability": 0.5, "score": 0.25, "a": [1, 2, 3]}
+    (((log_p, _, _),),) = [pairs for *_, pairs in messages(compile_decoder(fmt).decode(batch_of([record])))]
+    assert log_p == math.log(0.25)
+    assert reasons(compile_decoder(fmt).decode(batch_of([record | {"score": "x"}]))) == {"schema": 1}
+
+
+@pytest.mark.parametrize(
+    ("keys", "record", "wanted"),
+    [
+        ("paths: {q: propensity, uniform_over: arms}", {"propensity": 0.5}, (math.log(0.25), math.log(0.5))),
+        ("paths: {log_q: lq, uniform_over: arms}", {"lq": -1}, (math.log(0.25), -1)),
+        ("paths: {uniform_over: arms}", {"logq": -1, "logp": -9}, (math.log(0.25), -1)),
+        ("sampled_from: p, paths: {p: mine, uniform_over: arms}", {"mine": 0.5}, (math.log(0.5), math.log(0.25))),
+    ],
+)
+def test_a_path_of_outcomes_makes_the_other_side_uniform_whatever_the_preset_names_there(
+    load_stream, keys, record, wanted
+):
+    fmt = format_of(*load_stream(keys))
+    decoded = compile_decoder(fmt).decode(batch_of([record | {"arms": [1, 2, 3, 4], "p": 0.9, "q": 0.9}]))
+    ((*_, ((log_p, log_q, _),)),) = messages(decoded)
+    assert (log_p, log_q) == pytest.approx(wanted, rel=1e-15)
 
 
 def test_an_unknown_preset_is_told_with_those_that_exist():
