@@ -129,13 +129,14 @@ class Outbox:
         return held
 
     def flush(self, timeout_s: float) -> None:
-        """Wait up to `timeout_s` until every letter is settled; the process that reads on sends the others again."""
+        """Wait up to `timeout_s` until every letter is settled; whoever reads on sends the rest again."""
         until = self._clock.monotonic() + timeout_s
         while self._waiting and self.settle(max(0.0, until - self._clock.monotonic())):
             pass
         if self._waiting:
             log.warning(
-                "dead letters were not acknowledged before the end; whoever reads on sends them again",
+                "dead letters were not acknowledged before the end: whoever reads on sends them again, but for those of "
+                "partitions that have moved away",
                 topic=self._topic,
                 count=len(self._waiting),
             )

@@ -75,12 +75,15 @@ class World:
         self.log.create_topic("pairs", PARTITIONS)
         self.traffic = Traffic(seed=1, partitions=PARTITIONS)
         self.restore = restore or ReplayRestore()
-        self.replicas = [Replica(self)]
+        self.replicas = [self.replica()]
         self.counted_by_the_gone = 0
         self.counted_twice_at_most = 0
         if started:  # the group has offsets from here on: without any, counting starts where reading does
             self.commit(0)
             self.settle()
+
+    def replica(self):
+        return Replica(self)
 
     def produce(self, count):
         for partition, stamp, payload in self.traffic.records(count, self.clock.now() - 4, self.clock.now()):
@@ -91,7 +94,7 @@ class World:
 
     def join(self, _):
         if len(self.replicas) < PARTITIONS:
-            self.replicas.append(Replica(self))
+            self.replicas.append(self.replica())
 
     def turn(self, which):
         self.replicas[which % len(self.replicas)].loop.turn()
