@@ -181,7 +181,7 @@ def _logged_weights(values: Sequence[Any], plan: Plan, sides: _Sides) -> Floats 
     field = plan.fields.roles.get("weight")
     if field is None:
         return None
-    column = [1.0 if weight is UNSET else weight for weight in field.column(values)]
+    column: list[Any] = [1.0 if weight is UNSET else weight for weight in field.column(values)]
     kinds = set(map(type, column))
     if kinds == {float}:
         weight = np.repeat(_packed(column), sides.lengths)

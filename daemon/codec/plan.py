@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from daemon.codec.fields import Fields
@@ -17,6 +18,8 @@ US_PER_MS: Final = 1_000
 END_MS: Final = END_US // US_PER_MS
 #: Event time of a record that has none, where none is required.
 NO_TIME_US: Final = 0
+#: Of a field other than a pair's or a label's, null is as good as absent: many serialisers write it for "not set".
+ABSENT: Final = (None, UNSET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,15 @@ class Plan:
     fmt: Format
     fields: Fields
     keys: LabelKeys
+
+    def value(self, record: Any, role: str) -> Any:  # noqa: ANN401 - a compiled record, fields of any type
+        """Return what a record holds in a role, UNSET for nothing."""
+        field = self.fields.roles.get(role)
+        return UNSET if field is None else field.of(record)
+
+    def at(self, role: str) -> str:
+        """Tell people where a role's field is."""
+        return f" - at `$.{self.fmt.paths[role]}`"
 
 
 @dataclass(frozen=True, slots=True)
