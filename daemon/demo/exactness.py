@@ -40,9 +40,7 @@ class Tally:
 def held(row: Row) -> str:
     """Say what a window holds, and what was sent."""
     sent = 0 if row.sent is None else row.sent.messages
-    return (
-        f"In the window {row.window} klaxond holds {row.messages:,} messages of {row.series}; {sent:,} were sent in it."
-    )
+    return f"The {row.window} window of {row.series} holds {row.messages:,} messages; {sent:,} were sent."
 
 
 @dataclass(slots=True)

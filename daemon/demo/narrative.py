@@ -28,6 +28,7 @@ def lines(
     false_alarms: Sequence[FalseAlarm],
     *,
     began: float,
+    over: bool,
 ) -> list[Line]:
     """Return all that has happened so far in the order of time; `began` is the wall clock of the start."""
     told = [line for index, each in enumerate(progress) for line in _step(index, each, began)]
@@ -39,8 +40,17 @@ def lines(
         Line(("false alarm", index), each.at_seconds - began, "missed", f"Without cause: {each.sentence}")
         for index, each in enumerate(false_alarms)
     ]
+    if over and progress[-1].ended_seconds is not None:
+        told.append(Line(("over", 0), progress[-1].ended_seconds - began, "told", _summary(progress, false_alarms)))
     # What ended a step comes before the next one, which was made in the same moment.
     return sorted(told, key=lambda line: (line.at_seconds, line.name[0] != "ended"))
+
+
+def _summary(progress: Sequence[Progress], false_alarms: Sequence[FalseAlarm]) -> str:
+    seen, raised = sum(not each.missed for each in progress), len(false_alarms)
+    steps = "1 step" if len(progress) == 1 else f"{len(progress)} steps"
+    alarms = "nothing without cause" if not raised else f"{raised} alarms without cause"
+    return f"The scenario is over: klaxond answered {seen} of {steps}, and raised {alarms}."
 
 
 def clock(seconds: float) -> str:
@@ -67,12 +77,17 @@ def _answer(progress: Progress) -> str:
     delay, after = progress.delay_seconds, progress.seen_after_seconds
     if progress.step.since_threshold and delay is not None and after is not None and after - delay > 1:
         seen += f", {delay:.1f} s after the truth passed the threshold"
-    return f"{seen}. {progress.row.sentence}"
+    counted = ", ".join(
+        f"{rejected:,} of {sent:,} sent as {reason}" for reason, (rejected, sent) in progress.rejected.items()
+    )
+    return f"{seen}. {progress.row.sentence}" + (f" Rejected so far: {counted}." if counted else "")
 
 
 def _settled(row: Row) -> str:
     """Compare with the truth once the short window holds nothing of the time before."""
-    text = f"The window {row.window} holds nothing else by now:"
+    if row.messages == 0:
+        return f"The {row.window} window holds no message by now, and klaxond shows no value."
+    text = f"The {row.window} window holds only this by now:"
     broken = row.comparable is False
     estimator: Literal["naive", "adaptive"] = "naive" if broken else "adaptive"
     if broken:

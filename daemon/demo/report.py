@@ -49,6 +49,9 @@ def _step(progress: Progress, began: float) -> Object:
         "seen": row is not None,
         "seen_after_seconds": progress.seen_after_seconds,
         "delay_seconds": progress.delay_seconds,
+        "rejected": {
+            reason: {"counted": counted, "sent": sent} for reason, (counted, sent) in progress.rejected.items()
+        },
         "answer": None if row is None else _answer(row),
         "at_end": None if progress.last is None else _answer(progress.last),
     }

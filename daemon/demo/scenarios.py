@@ -56,12 +56,12 @@ _CALM: Final = Step(
     "calm",
     expects="quiet",
     within_seconds=40.0,
-    lasts_seconds=16.0,  # the long window is full, and the self-check has its pairs
+    lasts_seconds=15.0,  # the long window is full, and the self-check has its pairs
 )
 _TRUNCATED: Final = Step(
     "log breaks",
     f"The log breaks: from now on the sampler is cut to its top {100 * KEPT_MASS:.0f} % (top-p {KEPT_MASS}). No model "
-    f"has changed, so this is NOT DRIFT: the pairs stop being comparable, and their ratio mean falls to about {KEPT_MASS}.",
+    f"has changed, so it is NOT DRIFT: the pairs are not comparable, and their ratio mean falls to about {KEPT_MASS}.",
     "truncated",
     expects="not_comparable",
     within_seconds=15.0,
@@ -90,7 +90,7 @@ _ROLLED_BACK: Final = Step(
     "calm",
     expects="quiet",
     within_seconds=25.0,
-    lasts_seconds=3.0,
+    lasts_seconds=9.0,
 )
 _NULL: Final = Step(
     "nothing",
@@ -126,7 +126,7 @@ _CLEAN: Final = Step(
     "calm",
     expects="quiet",
     within_seconds=20.0,
-    lasts_seconds=5.0,
+    lasts_seconds=9.0,
     rejects=("syntax", "sentinel"),
 )
 _SILENT: Final = Step(
@@ -143,7 +143,7 @@ _SPEAKS: Final = Step(
     "calm",
     expects="quiet",
     within_seconds=25.0,
-    lasts_seconds=5.0,
+    lasts_seconds=9.0,
 )
 
 SCENARIOS: Final[Mapping[ScenarioName, Scenario]] = {

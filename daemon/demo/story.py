@@ -1,7 +1,7 @@
 """A scenario as it runs: which step is made, which is answered, and by what. Time is an argument; nothing is sent."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from daemon.demo.ledger import Ledger
@@ -27,6 +27,7 @@ class Progress:
     seen_seconds : when klaxond published what was expected; None: not yet, or never
     delay_seconds : from the true change to that: the step, or the moment when the truth passed the threshold
     row : the long window that said so
+    rejected : by reason that the step expects: what klaxond counted, and what was sent to be rejected, by then
     ended_seconds : wall clock of the next step, or of the scenario's end
     last : the short window then, where it holds nothing else
     missed : the time for the answer is over
@@ -37,6 +38,7 @@ class Progress:
     seen_seconds: float | None = None
     delay_seconds: float | None = None
     row: Row | None = None
+    rejected: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     ended_seconds: float | None = None
     last: Row | None = None
     missed: bool = False
@@ -114,7 +116,9 @@ class Story:
         row, step = look.of(TOLD_SERIES, LONG_WINDOW), progress.step
         if self._settled(progress) or row is None or row.end_seconds <= progress.made_seconds:
             return
-        if row.state != step.expects or not self._rejected(step, look):
+        sent, counted = self._ledger.bad(STREAM), look.rejected.get(STREAM, {})
+        rejected = {reason: (counted.get(reason, 0), sent.get(reason, 0)) for reason in step.rejects}
+        if row.state != step.expects or not _as_sent(step, rejected):
             return
         since = progress.made_seconds
         if step.since_threshold:
@@ -124,13 +128,7 @@ class Story:
             since = passed_us / 1e6
         progress.seen_seconds = look.published_seconds
         progress.delay_seconds = look.published_seconds - since
-        progress.row = row
-
-    def _rejected(self, step: Step, look: Look) -> bool:
-        sent, counted = self._ledger.bad(STREAM), look.rejected.get(STREAM, {})
-        if step.traffic == "bad_values":
-            return all(counted.get(reason, 0) > 0 for reason in step.rejects)
-        return all(counted.get(reason, 0) == sent.get(reason, 0) for reason in step.rejects)
+        progress.row, progress.rejected = row, rejected
 
     def _watch(self, look: Look) -> None:
         """Note every alarm that neither this step nor what its windows remember of the one before gives cause for."""
@@ -145,3 +143,10 @@ def _settled_row(progress: Progress, look: Look | None) -> Row | None:
     """Return the short window if all of it is of this step."""
     row = None if look is None else look.of(TOLD_SERIES, SHORT_WINDOW)
     return row if row is not None and row.start_seconds >= progress.made_seconds else None
+
+
+def _as_sent(step: Step, rejected: Mapping[str, tuple[int, int]]) -> bool:
+    """Tell whether all that was sent to be rejected was counted; while more is on its way, whether it began."""
+    if step.traffic == "bad_values":
+        return all(counted > 0 for counted, _ in rejected.values())
+    return all(counted == sent for counted, sent in rejected.values())

@@ -1,11 +1,10 @@
 """How the demo looks: a live screen on a terminal, plain lines in a pipe."""
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Sequence
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 from daemon.demo.exactness import held
@@ -20,21 +19,29 @@ from daemon.demo.tables import series_table, values_table
 _PLAIN_SECONDS: Final = 10.0  # between two plain tables
 _BROKERS: Final = {"embedded": "embedded broker", "java": "Apache Kafka", "yours": "your brokers"}
 _STYLES: Final = {"done": "bold", "seen": "green", "missed": "bold red", "told": ""}
-#: Newest lines of the story on a screen; the lines above them make room for the tables.
-_STORY_LINES: Final = 6
+_WIDE: Final = 90  # columns that three addresses take
 _TALL: Final = 40  # rows of a terminal that has room for every window
+_FEWEST_LINES: Final = 3  # of the story
 
 
 def header(state: DemoState) -> list[str]:
     """Return what to open, and what one sees."""
     scenario = SCENARIOS[state.scenario]
     return [
-        f"http://{state.address}/   http://{state.address}/metrics   http://{state.address}/api/v1/status",
+        addresses(state.address, _WIDE),
         f"Kafka: {state.bootstrap_servers} ({_BROKERS[state.broker]})   scenario {scenario.name}: {scenario.title}",
         "tokens: drawn from models that the demo knows; the truth of each window is summed from their distributions.",
         "bandit: a real log, played at 100 rows a second; nobody knows its KL, but its ratio mean is 1.",
-        "KL(q||p) in nats a pair; adaptive is the estimate to use, gain the variance that it saves.",
+        "KL(q||p) in nats a pair; adaptive is the estimate to use, gain the factor of variance that it saves.",
     ]
+
+
+def addresses(address: str, width: int) -> str:
+    """Return what to open in a browser."""
+    page = f"http://{address}/"
+    return (
+        f"{page}   {page}metrics   {page}api/v1/status" if width >= _WIDE else f"{page} there /metrics /api/v1/status"
+    )
 
 
 def footer(state: DemoState) -> list[str]:
@@ -43,35 +50,45 @@ def footer(state: DemoState) -> list[str]:
     found = [] if row is None or not row.complete else [held(row)]
     tally = state.exactness
     if tally.compared:
-        found.append(f"{tally.equal:,} of {tally.compared:,} windows so far held exactly what was sent.")
-    invitation = f"Try it: kill -9 {state.pid} ends klaxond. The demo starts it again; its windows come back the same."
-    return [*found, invitation]
+        found.append(f"So far {tally.equal:,} of {tally.compared:,} windows held exactly what was sent.")
+    return [*found, f"Try it: kill -9 {state.pid} ends klaxond; the demo starts it again, with the same numbers."]
 
 
 def told(state: DemoState) -> list[Line]:
     """Return the story so far."""
-    return lines(state.progress, state.restarts, state.false_alarms, began=state.began_seconds)
+    return lines(state.progress, state.restarts, state.false_alarms, began=state.began_seconds, over=state.over)
 
 
 def live(state: DemoState, width: int, height: int, glyphs: Glyphs) -> Group:
-    """Return what a terminal of this size shows now."""
-    parts: list[RenderableType] = [Text(line, no_wrap=True, overflow="ellipsis", style="dim") for line in header(state)]
-    parts += [Text(), *_story(told(state)[-_STORY_LINES:], glyphs), Text()]
-    if has_estimates(state.rows):
-        rows = state.rows if height >= _TALL else [row for row in state.rows if row.window == LONG_WINDOW]
-        parts += [values_table(rows, width), Text(), series_table(state, width, glyphs), Text()]
-        parts += [Text(" ".join(footer(state)))]
-    else:
-        parts.append(Text(f"{state.seconds:.0f} s: waiting for the consumer group and the first messages"))
-    return Group(*parts)
+    """Return what a terminal of this size shows now; the story gets the lines that the tables leave."""
+    tall = height >= _TALL
+    top = header(state) if tall else [addresses(state.address, width)]
+    parts = [Text(line, no_wrap=True, overflow="ellipsis", style="dim") for line in top]
+    if not has_estimates(state.rows):
+        waiting = Text(f"{state.seconds:.0f} s: waiting for the consumer group and the first messages", style="dim")
+        return Group(*parts, *_newest(told(state), width, height - len(top) - 2, glyphs), waiting)
+    rows = state.rows if tall else [row for row in state.rows if row.window == LONG_WINDOW]
+    values, series = values_table(rows, width), series_table(state, width, glyphs)
+    notes = [line for note in footer(state) for line in textwrap.wrap(note, width)]
+    taken = len(top) + values.row_count + series.row_count + len(notes) + 6  # heads, blank lines, the cursor's line
+    story = _newest(told(state), width, max(_FEWEST_LINES, height - taken), glyphs)
+    return Group(*parts, Text(), *story, Text(), values, Text(), series, *(Text(note) for note in notes))
 
 
-def _story(found: Sequence[Line], glyphs: Glyphs) -> Iterable[RenderableType]:
+def _newest(found: Sequence[Line], width: int, room: int, glyphs: Glyphs) -> list[Text]:
+    """Wrap the newest sentences, as many as there is room for; the newest one always, cut if need be."""
     marks = {"done": glyphs.told, "seen": glyphs.seen, "missed": glyphs.missed, "told": glyphs.told}
-    for line in found:
-        table = Table.grid(padding=(0, 1))
-        table.add_row(clock(line.at_seconds), marks[line.kind], Text(line.text, style=_STYLES[line.kind]))
-        yield Padding(table, 0)
+    shown: list[Text] = []
+    for line in reversed(found):
+        indent = f"{clock(line.at_seconds):>5} {marks[line.kind]} "
+        wrapped = textwrap.wrap(line.text, max(20, width - len(indent)))
+        if shown and len(shown) + len(wrapped) > room:
+            break
+        starts = [indent, *[" " * len(indent)] * (len(wrapped) - 1)]
+        shown = [
+            Text(start + text, style=_STYLES[line.kind]) for start, text in zip(starts, wrapped, strict=True)
+        ] + shown
+    return shown[: max(1, room)]
 
 
 class PlainView:
