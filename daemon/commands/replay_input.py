@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from rich.console import Console
 
 from config.settings import Settings
 from config.streams import StreamSettings
@@ -74,7 +76,7 @@ def understand(
 
 def _inspected(source: str, standard_input: Rewindable | None) -> Finding:
     """Inspect the first records. Raises UsageError where nothing fits."""
-    with closing(read_batches(source, None, standard_input=standard_input)) as batches:
+    with _working(), closing(read_batches(source, None, standard_input=standard_input)) as batches:
         finding = inspect_batches(batches)
     if finding.fits:
         return finding
@@ -88,6 +90,12 @@ def _inspected(source: str, standard_input: Rewindable | None) -> Finding:
         f"--preset NAME ({', '.join(PRESETS)}), or tell by --config.file in which fields (paths) the two "
         "probabilities are"
     )
+
+
+def _working() -> AbstractContextManager[object]:
+    """Show on a terminal that something is being done."""
+    console = Console(stderr=True)
+    return console.status("inspecting") if console.is_terminal else nullcontext()
 
 
 def _settings(stream: Mapping[str, object]) -> Settings:

@@ -1,9 +1,19 @@
 """How an input was understood, in one sentence."""
 
+from collections.abc import Mapping
 from math import isfinite
+from typing import Final
 
 from daemon.inspection import Finding
+from daemon.inspection.finding import Fit, SideEvidence
 from daemon.verdicts import figure
+
+_FITS: Final[Mapping[Fit, str]] = {
+    "fits": "fits 1",
+    "below": "is below 1",
+    "above": "is above 1",
+    "unclear": "cannot tell",
+}
 
 
 def found_sentence(finding: Finding) -> str:
@@ -29,18 +39,21 @@ def _sampler(finding: Finding) -> list[str]:
     if evidence is None:
         return []
     sampler, other = evidence.sampled_from, "p" if evidence.sampled_from == "q" else "q"
-    scores = [f"z = {figure(evidence.chosen.zscore)}"] if isfinite(evidence.chosen.zscore) else []
-    if isfinite(evidence.other.zscore):
-        scores.append(f"{other} would have z = {figure(evidence.other.zscore)}")
-    told = f": {', '.join(scores)}" if scores else ""
-    if evidence.decided_by == "evidence":
-        against = f", though the names say {evidence.named}" if evidence.contradicts_names else ""
-        return [f"{sampler} is the sampler{told}{against}"]
-    by = "by its name" if evidence.decided_by == "name" else "for want of evidence"
-    return [f"{sampler} is taken for the sampler {by}, the data cannot tell yet"]
+    if evidence.decided_by != "evidence":
+        by = "by its name" if evidence.decided_by == "name" else "for want of evidence"
+        return [f"{sampler} is taken for the sampler {by}, the data cannot tell yet"]
+    against = f", though the names say {evidence.named}" if evidence.contradicts_names else ""
+    told = [_fit(f"its ratio mean of {other}/{sampler}", evidence.chosen)]
+    told += [_fit(f"that of {sampler}/{other}", evidence.other)] if isfinite(evidence.other.zscore) else []
+    return [f"{sampler} is the sampler{against}: {', '.join(told)}"]
+
+
+def _fit(mean: str, side: SideEvidence) -> str:
+    score = f" (z = {figure(side.zscore)})" if isfinite(side.zscore) else ""
+    return f"{mean} {_FITS[side.fit]}{score}"
 
 
 def _mask(finding: Finding) -> list[str]:
     if finding.mask.path is None or not finding.mask.masked > 0:
         return []
-    return [f"{finding.mask.path} masks {100 * finding.mask.masked:.3g} % of the pairs"]
+    return [f"{100 * finding.mask.masked:.3g} % of the pairs are masked by {finding.mask.path}"]

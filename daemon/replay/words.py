@@ -118,7 +118,12 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     elif summary.comparable:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
     elif summary.comparable is None:
-        yield f"Self-check undecided: {mean}. Read adaptive, with that in mind.{_until_decided(replay, series)}"
+        against = abs(summary.ratio_zscore) >= _AGREES
+        doubt = f" (z {summary.ratio_zscore:.3g}{', which is odd' if against else ', nothing speaks against it'})"
+        yield (
+            f"Self-check undecided: {mean}{'' if isnan(summary.ratio_zscore) else doubt}. "
+            f"Read adaptive, with that in mind.{_until_decided(replay, series)}"
+        )
     else:
         yield f"Self-check FAILED, the pairs are not comparable: {mean} (z {summary.ratio_zscore:.3g})."
         yield _why_not(replay, series)
@@ -200,7 +205,8 @@ def _why_not(replay: Replay, series: ReplayedSeries) -> str:
         f"The sampler can never produce outcomes that carry {_percent(summary.support_gap)} of the other model's mass, "
         f"as with top-p, top-k or greedy sampling, so {opposite} is infinite in truth; they account for about "
         f"{figure(-log(summary.ratio_mean))} of naive {formula(replay.sampler_side)}. "
-        f"(Or the log is at fault: x was not drawn from the {sampler} that was logged.)"
+        f"(Or the log is at fault: another base of the logarithm, or x was not drawn from the {sampler} that was "
+        "logged.)"
     )
 
 
