@@ -51,6 +51,7 @@ bench: $(READY) ## measure speed as ratios within one run
 golden: $(READY) ## rewrite the generated references and golden files; read the difference before a commit
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m daemon.metrics_reference
+	$(BIN)/klaxond rules > deploy/prometheus/klaxon.rules.yaml
 	$(BIN)/python -m tests.fixtures.presets.page
 	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py -k golden
 

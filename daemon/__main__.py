@@ -9,7 +9,9 @@ import typer
 
 from daemon.commands.check import check
 from daemon.commands.demo import demo
+from daemon.commands.inspect import inspect
 from daemon.commands.replay import replay
+from daemon.commands.rules import rules
 from daemon.commands.run import run
 from daemon.errors import EXIT_DEPENDENCY, EXIT_FAULT, EXIT_OK, EXIT_STALLED, EXIT_USAGE, OperatingError
 
@@ -44,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its frames could show a secret
     epilog=_EPILOG,
 )
-for command in (run, check, replay, demo):
+for command in (run, check, inspect, replay, demo, rules):
     app.command(epilog=_EPILOG)(command)
 
 
