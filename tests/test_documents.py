@@ -13,6 +13,7 @@ import yaml
 
 from config.settings import load
 from daemon.__main__ import app
+from daemon.demo.scenarios import SCENARIOS
 from daemon.metrics import CATALOGUE, PREFIX
 
 ROOT = Path(__file__).parents[1]
@@ -137,6 +138,17 @@ def test_the_replay_that_the_readme_shows_is_what_it_prints():
         [program, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.split() == shown.split()
+
+
+def test_the_story_that_the_readme_tells_is_the_one_that_the_demo_plays():
+    rows = re.findall(r"^\| ([^|]+) \| \*\*([a-z ]+)\*\*.* \|$", text_of("README.md"), re.MULTILINE)
+    steps = SCENARIOS["story"].steps
+    told = [(what, answer.replace(" ", "_")) for what, answer in rows if answer != "no"]
+    assert [answer for _, answer in told] == [step.expects for step in steps]
+    for (what, _), step in zip(told, steps, strict=True):
+        plain = what.replace("*", "")
+        assert plain.split(":")[0] == step.sentence.split(":")[0].split(" to ")[0], step.name
+        assert set(re.findall(r"[\d.]+\d", plain)) <= set(re.findall(r"[\d.]+\d", step.sentence)), step.name
 
 
 @pytest.mark.parametrize("document", ["README.md", "DESIGN.md"])

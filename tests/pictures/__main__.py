@@ -67,7 +67,7 @@ def demo():
     try:
         address = _until(lambda: re.search(r"http://127\.0\.0\.1:\d+", tmux("capture-pane", "-p")), "address", 60)[0]
         _until(lambda: _drifts(address), "drift", STORY_SECONDS)
-        time.sleep(5)
+        time.sleep(2)  # until the terminal tells of it
         (PICTURES / "demo.svg").write_text(svg_of(tmux("capture-pane", "-e", "-p"), TERMINAL_COLUMNS, "make demo"))
         for name, scheme in SCHEMES.items():
             _screenshot(f"{address}/", PICTURES / name, scheme)
@@ -90,8 +90,11 @@ def _until(found, what, seconds):
 
 
 def _drifts(address):
-    with urllib.request.urlopen(f"{address}/api/v1/status", timeout=5) as answer:
-        status = json.load(answer)
+    try:
+        with urllib.request.urlopen(f"{address}/api/v1/status", timeout=5) as answer:
+            status = json.load(answer)
+    except OSError:
+        return False  # it does not listen yet
     return any(series["verdict"]["state"] == "drift" for stream in status["streams"] for series in stream["series"])
 
 
