@@ -10,6 +10,7 @@ import typer
 from daemon.commands.check import check
 from daemon.commands.demo import demo
 from daemon.commands.inspect import inspect
+from daemon.commands.inspect import inspect
 from daemon.commands.replay import replay
 from daemon.commands.rules import rules
 from daemon.commands.run import run

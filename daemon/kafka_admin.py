@@ -127,8 +127,11 @@ class Admin:
             )
         return ""
 
-    def recent(self, topic: str, count: int) -> list[Batch]:
-        """Read the last `count` records of each partition, less if there are less, without joining a group."""
+    def recent(self, topic: str, count: int, max_bytes: int | None = None) -> list[Batch]:
+        """Read the last `count` records of each partition, less if there are less, without joining a group.
+
+        It ends early once the values have more than `max_bytes`.
+        """
         facts = self.topic(topic)
         if facts is None:
             return []
@@ -136,7 +139,7 @@ class Admin:
         consumer = KafkaConsumer(**arguments)
         kafka_guards.attach(consumer)
         try:
-            return _read(consumer, facts, count, self._timeout_ms)
+            return _read(consumer, facts, count, max_bytes, self._timeout_ms)
         except (KafkaError, kafka_guards.PoisonedBatchError) as error:
             raise self._unavailable(error) from error
         finally:
@@ -150,7 +153,9 @@ class Admin:
             self._connection["sasl_oauth_token_provider"].close()
 
 
-def _read(consumer: KafkaConsumer, topic: TopicFacts, count: int, timeout_ms: int) -> list[Batch]:
+def _read(
+    consumer: KafkaConsumer, topic: TopicFacts, count: int, max_bytes: int | None, timeout_ms: int
+) -> list[Batch]:
     partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     begins = consumer.beginning_offsets(partitions, timeout_ms=timeout_ms)
     ends = consumer.end_offsets(partitions, timeout_ms=timeout_ms)
@@ -158,9 +163,10 @@ def _read(consumer: KafkaConsumer, topic: TopicFacts, count: int, timeout_ms: in
     consumer.assign(waiting)
     for partition in waiting:
         consumer.seek(partition, max(begins[partition], ends[partition] - count))
-    batches, deadline = [], time.monotonic() + timeout_ms / 1000
-    while waiting and time.monotonic() < deadline:
+    batches, size, deadline = [], 0, time.monotonic() + timeout_ms / 1000
+    while waiting and time.monotonic() < deadline and (max_bytes is None or size <= max_bytes):
         for partition, records in consumer.poll(timeout_ms=_POLL_MS).items():
             batches.append(batch_of(partition, records, want_headers=True))
+            size += sum(len(record.value or b"") for record in records)
         waiting = [tp for tp in waiting if (kafka_guards.position(consumer, tp) or 0) < ends[tp]]
     return batches

@@ -102,12 +102,14 @@ class LogBaseEvidence:
     base : "e", 2 or 10; what the stream says
     decided_by : "evidence", or "default" where e was not refuted
     zscores : by base, (mean ratio - 1) / error of the chosen sampler under it; empty for probabilities
+    also_fitting : other bases that the chosen sampler would fit too, at this many pairs
     pairs_needed : pairs with which a wrong base would show; None where that is so already, or does not apply
     """
 
     base: Literal["e", 2, 10] = "e"
     decided_by: Decided = "default"
     zscores: Mapping[str, float] = field(default_factory=dict)
+    also_fitting: tuple[Literal["e", 2, 10], ...] = ()
     pairs_needed: int | None = None
 
 

@@ -39,9 +39,14 @@ def log_base_evidence(ratios: Ratios, side: Sampler, resolution: float) -> LogBa
         for base in NATS_PER_UNIT
         if base != "e" and refuted and _fits(means[base], natural, _ratios(u, NATS_PER_UNIT[base]), ratios)
     ]
-    if len(fitting) == 1:
-        return LogBaseEvidence(fitting[0], "evidence", zscores)
-    return LogBaseEvidence("e", "default", zscores, None if refuted else _pairs_needed(ratios, u, fixed))
+    base: Base = fitting[0] if len(fitting) == 1 else "e"
+    return LogBaseEvidence(
+        base,
+        "evidence" if base != "e" else "default",
+        zscores,
+        tuple(each for each, mean in means.items() if each != base and abs(mean.zscore) < _FITS),
+        None if refuted else _pairs_needed(ratios, u, fixed),
+    )
 
 
 def _ratios(u: Floats, nats_per_unit: float) -> Floats:

@@ -8,10 +8,6 @@ from daemon.inspection.leaves import Leaf, Look
 from daemon.inspection.sample import Sample
 
 _SHOWN: Final = 12
-_ADVICE: Final = (
-    "Needed are two numbers for each outcome: its probability (or log-probability) under the model that produced it, "
-    "and under the other one"
-)
 
 
 def fields_in_words(leaves: Mapping[str, Leaf]) -> tuple[str, ...]:
@@ -28,9 +24,9 @@ def misfit(sample: Sample, leaves: Mapping[str, Leaf]) -> str:
         return "Most records are neither JSON nor MessagePack, so nothing can be read from them."
     kind = "JSON" if sample.encoding == "json" else "MessagePack"
     if not leaves:
-        return f"The records are {kind}, but no objects with fields. {_ADVICE}."
+        return f"The records are {kind}, but no objects with fields."
     sides = [leaf for leaf in leaves.values() if leaf.look in {Look.LOG_PROBABILITY, Look.PROBABILITY}]
-    return f"{_why(sides)} The records are {kind} and hold {_listed(leaves)}. {_ADVICE}."
+    return _why(sides)
 
 
 def _why(sides: list[Leaf]) -> str:
@@ -46,9 +42,3 @@ def _why(sides: list[Leaf]) -> str:
         return f"Only `{sides[0].path}` looks like {sides[0].look.value}; there is no second side beside it."
     names = ", ".join(f"`{leaf.path}`" for leaf in sides[:_SHOWN])
     return f"{names} look like probabilities, but no two of them are two models' of the same outcomes (E[p/q] = 1)."
-
-
-def _listed(leaves: Mapping[str, Leaf]) -> str:
-    words = fields_in_words(leaves)
-    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
-    return ", ".join(f"`{name}` ({kind})" for name, _, kind in (each.partition(": ") for each in words[:_SHOWN])) + more
