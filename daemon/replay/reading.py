@@ -6,7 +6,7 @@ from typing import Final
 
 from daemon.inspection import Finding
 from daemon.inspection.finding import Fit, SideEvidence
-from daemon.verdicts import figure
+from daemon.replay.words import score
 
 _FITS: Final[Mapping[Fit, str]] = {
     "fits": "fits 1",
@@ -43,14 +43,14 @@ def _sampler(finding: Finding) -> list[str]:
         by = "by its name" if evidence.decided_by == "name" else "for want of evidence"
         return [f"{sampler} is taken for the sampler {by}, the data cannot tell yet"]
     against = f", though the names say {evidence.named}" if evidence.contradicts_names else ""
-    told = [_fit(f"its ratio mean of {other}/{sampler}", evidence.chosen)]
+    told = [_fit(f"the mean of {other}/{sampler}", evidence.chosen)]
     told += [_fit(f"that of {sampler}/{other}", evidence.other)] if isfinite(evidence.other.zscore) else []
     return [f"{sampler} is the sampler{against}: {', '.join(told)}"]
 
 
 def _fit(mean: str, side: SideEvidence) -> str:
-    score = f" (z = {figure(side.zscore)})" if isfinite(side.zscore) else ""
-    return f"{mean} {_FITS[side.fit]}{score}"
+    certainty = f" (z = {score(side.zscore)})" if isfinite(side.zscore) else ""
+    return f"{mean} {_FITS[side.fit]}{certainty}"
 
 
 def _mask(finding: Finding) -> list[str]:

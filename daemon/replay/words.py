@@ -22,6 +22,8 @@ _AGREES: Final = 3.0
 #: e^x of a larger x leaves the range of a double.
 _EXPONENT_MAX: Final = 700.0
 _PERCENT: Final = 100.0
+#: From here on a number needs no decimals.
+_LARGE: Final = 100.0
 #: A share of certain pairs that is worth a sentence.
 _CERTAIN_SHARE: Final = 0.01
 
@@ -119,13 +121,13 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
     elif summary.comparable is None:
         against = abs(summary.ratio_zscore) >= _AGREES
-        doubt = f" (z {summary.ratio_zscore:.3g}{', which is odd' if against else ', nothing speaks against it'})"
+        doubt = f" (z = {score(summary.ratio_zscore)}{', which is odd' if against else ', nothing speaks against it'})"
         yield (
             f"Self-check undecided: {mean}{'' if isnan(summary.ratio_zscore) else doubt}. "
             f"Read adaptive, with that in mind.{_until_decided(replay, series)}"
         )
     else:
-        yield f"Self-check FAILED, the pairs are not comparable: {mean} (z {summary.ratio_zscore:.3g})."
+        yield f"Self-check FAILED, the pairs are not comparable: {mean} (z = {score(summary.ratio_zscore)})."
         yield _why_not(replay, series)
         yield (
             f"Read sampler-side naive first, that is naive {side}: every other value is off by about "
@@ -162,6 +164,12 @@ def certain(replay: Replay, inside: list[ReplayedSeries]) -> Iterator[str]:
         f"{_percent(share)} of the pairs{where} are exact zeros on both sides, as prompts, tool output and padding "
         f"leave them: a mask is missing{effect}. Name the field of the mask as paths.mask."
     )
+
+
+def score(zscore: float) -> str:
+    """Write a z-score: one decimal is enough to judge by."""
+    written = f"{zscore:.1f}" if abs(zscore) < _LARGE else f"{zscore:,.0f}"
+    return "0.0" if written == "-0.0" else written
 
 
 def name(replay: Replay, series: ReplayedSeries) -> str:
@@ -223,7 +231,7 @@ def _more(messages: int, ratio: float) -> int:
 
 def _count(count: int) -> str:
     """Write a count, two significant digits where it is an estimate of many."""
-    return f"{count:,}" if count < _PERCENT else f"{float(f'{count:.2g}'):,.0f}"
+    return f"{count:,}" if count < _LARGE else f"{float(f'{count:.2g}'):,.0f}"
 
 
 def _percent(share: float) -> str:
@@ -232,7 +240,7 @@ def _percent(share: float) -> str:
 
 def _near_one(value: float) -> str:
     """Write a mean that should be 1 with the digits that tell."""
-    return f"{value:.4f}" if value < _PERCENT else figure(value)
+    return f"{value:.4f}" if value < _LARGE else figure(value)
 
 
 def _capital(text: str) -> str:
