@@ -39,7 +39,7 @@ def field_path(path: str) -> str:
 FieldPath = Annotated[str, AfterValidator(field_path), Kind("field path")]
 PresetPath = Annotated[FieldPath | None, DefaultText("the preset's")]
 PresetPaths = Annotated[
-    Annotated[str, AfterValidator(fields_path), Kind("field path")] | None, DefaultText("the preset's")
+    Annotated[str, AfterValidator(fields_path), Kind("field path, also with `[]`")] | None, DefaultText("the preset's")
 ]
 
 

@@ -107,6 +107,11 @@ def _check_pairs(names: list[str], name: str, fmt: Format) -> None:
         for roles in (("log_p", "log_q"), ("p", "q"))
         if fmt.paths.keys() >= set(roles)
     ]
+    if not kinds:
+        raise UsageError(
+            f"{name} is CSV, which holds no arrays, but the format reads its other side from one "
+            f"(`{fmt.paths['uniform_over']}`); write a column for that side too, and give the paths of both"
+        )
     if not any(set(kind) <= set(names) for kind in kinds):
         needed = ", or ".join(" and ".join(f"`{each}`" for each in kind) for kind in kinds)
         raise UsageError(

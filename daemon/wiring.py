@@ -8,6 +8,7 @@ from daemon.board import Threshold
 from daemon.codec import compile_decoder
 from daemon.codec.format import ROLES, Format
 from daemon.collect_series import Exports
+from daemon.errors import UsageError
 from daemon.kafka_oauth import OAuth
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_security import Sasl, Security
@@ -21,7 +22,15 @@ from estimators.validation import Rules
 
 def streams_of(settings: Settings) -> list[Stream]:
     """Compile every configured stream."""
-    return [stream_of(settings, stream) for stream in settings.streams]
+    return [_named(settings, stream) for stream in settings.streams]
+
+
+def _named(settings: Settings, stream: StreamSettings) -> Stream:
+    """Compile a stream; a fault that only its preset and paths together show is told with the stream's name."""
+    try:
+        return stream_of(settings, stream)
+    except UsageError as error:
+        raise UsageError(f"stream {stream.name}: {error}") from error
 
 
 def stream_of(settings: Settings, stream: StreamSettings) -> Stream:

@@ -133,7 +133,10 @@ def _check_sides(places: Mapping[str, Access], fmt: Format) -> None:
         return
     if "uniform_over" in places and {fmt.sampled_from, f"log_{fmt.sampled_from}"} & places.keys():
         return
-    raise UsageError("the format names no field for both sides: give paths for log_p and log_q, or for p and q")
+    raise UsageError(
+        "the format names no field for both sides: give paths for log_p and log_q, or for p and q, or for the sampler "
+        f"({fmt.sampled_from}) and for uniform_over"
+    )
 
 
 def _add(tree: Tree, places: dict[str, Access], role: str, path: str, types: _Types, *, required: bool) -> None:

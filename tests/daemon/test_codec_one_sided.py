@@ -6,8 +6,9 @@ import pytest
 
 from daemon.codec import Format, compile_decoder
 from daemon.errors import UsageError
+from daemon.files import read_batches
 from estimators.pairs import NULL_LOG_PROB
-from tests.daemon.codec_cases import decode, pairs_of, reason
+from tests.daemon.codec_cases import decode, messages, pairs_of, reason
 
 ONE_SIDED = {"q": "prob", "uniform_over": "actions", "drop_probability": "pdrop", "weight": "w"}
 PACKED = {"log_p": "p", "log_q": "q", "mask": "m", "message_mask": "s"}
@@ -97,3 +98,13 @@ def test_a_message_mask_that_does_not_fit_rejects_the_record(mask, wanted):
     record = {"p": [[-1], [-2]], "q": [[-1], [-2]], "s": mask}
     assert reason(record, paths=PACKED) == wanted
     assert "`$.s`" in detail(record, paths=PACKED) or wanted == "empty"
+
+
+def test_a_csv_file_cannot_hold_the_outcomes(tmp_path):
+    file = tmp_path / "decisions.csv"
+    file.write_text("prob,score,pdrop\n0.5,0.25,0.75\n")
+    with pytest.raises(UsageError, match=r"CSV, which holds no arrays.*`actions`.*write a column for that side too"):
+        next(read_batches(file, Format(paths=ONE_SIDED)))
+    fmt = Format(paths={"p": "score", "q": "prob", "drop_probability": "pdrop"}, require_time=False)
+    decoded = compile_decoder(fmt).decode(next(read_batches(file, fmt)))
+    assert [pairs for *_, pairs in messages(decoded)] == [((math.log(0.25), math.log(0.5), 4),)]

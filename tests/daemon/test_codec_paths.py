@@ -148,10 +148,12 @@ def test_masks_and_weights_may_stand_in_the_items_and_a_missing_one_is_refused()
     record = {"p": content(-1, -2), "q": {"content": items}}
     assert pairs_of(record, paths=paths) == [((-1, -1, 2.5),)]
     for name, detail in (("keep", "a mask holds only"), ("w", "a weight is null or not there")):
-        broken = {"p": content(-1, -2), "q": {"content": [items[0], {k: v for k, v in items[1].items() if k != name}]}}
-        found = decode(broken, paths=paths).rejected["schema"].details[0]
-        assert detail in found
-        assert f"$.q.content[].{name}" in found
+        without = {key: value for key, value in items[1].items() if key != name}
+        for other in (without, items[1] | {name: None}):
+            broken = {"p": content(-1, -2), "q": {"content": [items[0], other]}}
+            found = decode(broken, paths=paths).rejected["schema"].details[0]
+            assert detail in found
+            assert f"$.q.content[].{name}" in found
 
 
 def test_labels_and_selectors_take_one_item():

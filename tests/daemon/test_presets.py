@@ -16,7 +16,7 @@ from daemon.codec import ROLES, compile_decoder
 from daemon.errors import UsageError
 from daemon.files import read_batches
 from daemon.presets import PRESETS, preset
-from daemon.wiring import format_of, stream_of
+from daemon.wiring import format_of, stream_of, streams_of
 from estimators import summarize
 from estimators.selfcheck import resolution_of
 from tests.daemon.codec_cases import RECORD_TIME_MS, batch_of, messages, reasons
@@ -162,3 +162,9 @@ def test_prime_rl_mismatch_kl_is_our_reverse_fixed():
         assert summary.forward.fixed.value != pytest.approx(np.mean(theirs), abs=1e-6)
         everything = [kl for each in written if each["env_name"] == env for kl in each["mismatch_kl"]]
         assert np.mean(everything) != pytest.approx(np.mean(theirs), abs=1e-6)
+
+
+def test_paths_that_do_not_fit_their_preset_are_told_with_the_stream(load_stream):
+    settings, _ = load_stream("name: decisions, preset: vw-dsjson, sampled_from: p")
+    with pytest.raises(UsageError, match=r"^stream decisions: the format names no field for both sides.*uniform_over$"):
+        streams_of(settings)
