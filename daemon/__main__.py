@@ -10,7 +10,6 @@ import typer
 from daemon.commands.check import check
 from daemon.commands.demo import demo
 from daemon.commands.inspect import inspect
-from daemon.commands.inspect import inspect
 from daemon.commands.replay import replay
 from daemon.commands.rules import rules
 from daemon.commands.run import run

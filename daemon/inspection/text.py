@@ -6,7 +6,7 @@ from typing import Final
 
 from daemon.inspection.cost import Cost
 from daemon.inspection.finding import Finding, LabelCandidate
-from daemon.inspection.sampler_text import sampler_sentences
+from daemon.inspection.side_text import sampler_sentences
 from daemon.inspection.words import count, figure, percent, zscore
 
 _MANY_VALUES: Final = 100
