@@ -60,6 +60,10 @@ NEMO_RL: Final = Preset(
             "sample_loss_mask is NeMo-RL's `loss_multiplier`; a value other than 0 and 1 rejects the record. A record "
             "of which every sample is left out is counted as rejected with reason `empty`."
         ),
+        (
+            "A line takes about 50 bytes a token, padding included: long contexts go beyond `max_record_bytes` (1MiB), "
+            "and then beyond Kafka's own limit. Raise both, or write fewer columns."
+        ),
     ),
     counterparts=(
         Counterpart("gen_kl_error", "reverse fixed", "the mean of k3 with r = prev / generation, over both masks."),
