@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from kafka import KafkaProducer, errors
 
-from daemon import kafka_guards
+from daemon import kafka_guards, kafka_producer_guards
 from daemon.clock import Clock
 from daemon.dead_letters import Outcome, Parcel
 from daemon.dead_letters.outbox import HOLD_SECONDS
-from daemon.kafka_logs import protect_logs
+from daemon.kafka_logs import protect_logs, quieten_logs
 from daemon.kafka_options import API_VERSION, KafkaOptions, missing_dead_letter_topic
 from daemon.kafka_requirements import require_client
 from daemon.kafka_security import client_arguments
@@ -19,9 +19,8 @@ from daemon.kafka_security import client_arguments
 CLOSE_SECONDS: Final = 1.0
 _METADATA_MS: Final = 2_000  # one look for the topic
 _REQUEST_MS: Final = 10_000
-# Looking for the topic and then delivering take less than the outbox waits, so that it hears why a letter is given up.
-_LOOK_SECONDS: Final = HOLD_SECONDS / 2 - _METADATA_MS / 1000 - 1.0
-_DELIVERY_MS: Final = round(HOLD_SECONDS * 1000 / 2)
+_LOOK_SECONDS: Final = HOLD_SECONDS - 3.0  # so that the outbox, which waits no longer, hears that there is no topic
+_DELIVERY_MS: Final = 15_000
 _REQUEST_BYTES_MAX: Final = 32 << 20  # more than the outbox lets wait: the topic's own limit is what decides
 _TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 
@@ -36,6 +35,7 @@ class KafkaCarrier:
         require_client()
         kafka_guards.install()
         protect_logs(options.security.secrets())
+        quieten_logs(topic)
         self._topic = topic
         self._clock = clock
         self._missing = missing_dead_letter_topic(topic, options.bootstrap_servers)
@@ -74,12 +74,17 @@ class KafkaCarrier:
         while (item := self._inbox.get()) is not None and not self._closing.is_set():
             parcel, deadline = item
             try:
-                producer = producer or KafkaProducer(**self._arguments)
+                producer = producer or self._made()
                 self._send(producer, parcel, deadline)
             except Exception as failure:  # noqa: BLE001  # no fault of a dead letter may end the others
                 self._fail(parcel, failure)
         if producer is not None:
-            kafka_guards.abandon(producer, CLOSE_SECONDS)
+            kafka_producer_guards.abandon(producer, CLOSE_SECONDS)
+
+    def _made(self) -> KafkaProducer:
+        producer = KafkaProducer(**self._arguments)
+        kafka_producer_guards.calm(producer)
+        return producer
 
     def _send(self, producer: KafkaProducer, parcel: Parcel, deadline: float) -> None:
         """Hand a parcel to the producer, as soon as it knows of the topic."""

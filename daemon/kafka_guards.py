@@ -23,7 +23,7 @@ from typing import Any
 import kafka.errors
 import kafka.record.default_records
 import kafka.record.legacy_records
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.net.transport import KafkaSSLTransport
 from kafka.protocol.consumer import OffsetSpec
@@ -269,13 +269,6 @@ async def _heartbeat_within(consumer: KafkaConsumer, timeout_ms: int) -> None:
 async def within(consumer: KafkaConsumer, future: Any, timeout_s: float) -> None:  # noqa: ANN401
     """Await one of the client's futures on its IO thread. Raises KafkaTimeoutError after `timeout_s`."""
     await consumer._manager.wait_for(future, timeout_s * 1000)
-
-
-def abandon(producer: KafkaProducer, timeout_s: float) -> None:
-    """Close a producer and fail what it has not sent; its own `close` raises while something is on its way."""
-    producer._sender.force_close()
-    producer._sender.join(timeout_s)
-    producer.close(timeout=timeout_s)
 
 
 def connected(consumer: KafkaConsumer) -> bool:

@@ -30,6 +30,23 @@ class _LogGuard(logging.Filter):
 _LOG_GUARD: Final = _LogGuard()
 
 
+class _MissingTopic(logging.Filter):
+    """Drops what the client says of one topic that is not there, ten times a second while somebody looks for it."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__()
+        self._topic = topic
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._topic not in (record.args if isinstance(record.args, tuple) else ())
+
+
+def quieten_logs(written_topic: str) -> None:
+    """Keep the client from logging every try to write to a topic; whoever writes tells failures in its own words."""
+    logging.getLogger("kafka.cluster").addFilter(_MissingTopic(written_topic))
+    logging.getLogger("kafka.producer").setLevel(logging.CRITICAL)
+
+
 def protect_logs(secrets: tuple[str, ...]) -> None:
     """Cap the client's loggers at INFO, whatever levels are set, and keep `secrets` out of what they print."""
     _LOG_GUARD.secrets.update(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)

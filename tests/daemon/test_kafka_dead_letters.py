@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import kafka_dead_letters
+from daemon import kafka_dead_letters, kafka_logs
 from daemon.clock import SystemClock
 from daemon.dead_letters import Parcel
 from daemon.kafka_dead_letters import KafkaCarrier
@@ -95,6 +95,23 @@ def test_a_missing_topic_is_named_with_the_command_that_makes_it_and_is_never_ma
     kafka_broker.create_topic(topic)
     ours.carry(parcel(100))
     assert outcomes(ours, 1) == {100: ""}
+
+
+@pytest.mark.kafka
+def test_a_look_for_a_missing_topic_floods_neither_the_brokers_nor_the_log(kafka_broker, carrier, monkeypatch, caplog):
+    monkeypatch.setattr(kafka_dead_letters, "_LOOK_SECONDS", 1.0)
+    answers = []
+    drops = kafka_logs._MissingTopic.filter
+    monkeypatch.setattr(
+        kafka_logs._MissingTopic, "filter", lambda self, line: answers.append(line) or drops(self, line)
+    )
+    topic = f"sought-{time.time_ns()}"
+    ours = carrier(kafka_broker.bootstrap_servers, topic)
+    ours.carry(parcel(1))
+    outcomes(ours, 1)
+    told = {line.created for line in answers if topic in line.getMessage()}  # other carriers' filters saw them too
+    assert 1 <= len(told) <= 6  # over 2 s; the client's own way is 20
+    assert not [line for line in caplog.records if topic in line.getMessage()]
 
 
 @pytest.mark.kafka
