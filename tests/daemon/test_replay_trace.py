@@ -1,12 +1,16 @@
 """The slices behind the picture: what they hold, however the input is cut and ordered, and what each one estimates."""
 
+import math
+
 import numpy as np
 import pytest
 
 from daemon.replay.points import points_of
 from daemon.replay.trace import SLICES_MAX, Trace
 from estimators.arrays import summarize
+from estimators.intervals import student_quantile
 from estimators.moments import SUM
+from tests.e2e.recomputation import adaptive
 
 Q = np.log([0.5, 0.3, 0.2])
 P = np.log([0.4, 0.35, 0.25])
@@ -89,6 +93,20 @@ def test_adaptive_of_a_slice_knows_the_slices_before_it_and_nothing_of_those_aft
     fixed = points_of(traced(u, at), 0, "q", 1e-13, "fixed")
     assert before.value[0] == pytest.approx(fixed.value[0])
     assert not np.isclose(before.value[3:], fixed.value[3:]).any()
+
+
+def test_adaptive_of_a_slice_is_that_of_a_plain_program_over_the_slices_so_far():
+    u, _, _ = drawn(4000)
+    at = np.arange(4000) * 1000
+    points = points_of(traced(u, at), 0, "q", 1e-13, "adaptive")
+    slices = np.searchsorted(points.at + points.width / 2, at, side="right")
+    rows = [[(1.0, math.expm1(x), math.expm1(x) - x, x) for x in u[slices == index]] for index in range(slices[-1] + 1)]
+    for index in (1, 2, len(rows) // 2, len(rows) - 1):
+        value, error = adaptive(rows[: index + 1], index, len(rows))
+        assert points.value[index] == pytest.approx(value, rel=1e-9)
+        reach = math.log(points.upper[index] / points.value[index]) * value
+        count = len(rows[index])
+        assert reach == pytest.approx(float(student_quantile(np.array([count - 1.0]))[0]) * error, rel=1e-9)
 
 
 def test_adaptive_slices_scatter_around_the_truth_as_their_intervals_say():
