@@ -84,7 +84,7 @@ def inspect(
         else:
             _print(finding, cost, name, topic, servers)
     if not finding.fits:
-        raise UsageError(_advice(name))
+        raise UsageError(f"{name} holds no pairs that can be read{_advice(finding)}")
 
 
 def _of_file(source: str, records: int) -> tuple[str, Sequence[str], Finding]:
@@ -196,9 +196,11 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _advice(name: str) -> str:
+def _advice(finding: Finding) -> str:
+    if finding.encoding is None:
+        return ""
     return (
-        f"{name} holds no pairs that can be read: two numbers are needed for each outcome, its probability (or "
+        ": two numbers are needed for each outcome, its probability (or "
         "log-probability) under the model that produced it and under the other one. If they are there under names or "
         "in a form that was not recognised, write `paths` in a configuration and try klaxond check"
     )

@@ -29,14 +29,14 @@ class Cost:
     samples_per_series : Prometheus series that one of them makes
     samples_besides : Prometheus series of the stream, one partition and the process
     bytes_per_series : memory of one series in each partition that carries it
-    records_per_second : records that this machine decodes; NaN is not known
+    seconds_per_record : time that decoding one record took on this machine; NaN is not known
     """
 
     series: int
     samples_per_series: int
     samples_besides: int
     bytes_per_series: int
-    records_per_second: float
+    seconds_per_record: float
 
     @property
     def samples(self) -> int:
@@ -61,7 +61,7 @@ def cost_of(
         samples_per_series=two - one,
         samples_besides=2 * one - two + own,
         bytes_per_series=bytes_per_series,
-        records_per_second=1 / seconds_per_record if seconds_per_record > 0 else float("nan"),
+        seconds_per_record=seconds_per_record,
     )
 
 

@@ -202,6 +202,8 @@ class Finding:
         Records of the sample.
     unreadable : int
         Those that are no document at all: garbage between the records, tombstones.
+    bare_nan : bool
+        Whether some of them hold NaN or Infinity without quotes, which is no JSON.
     encoding : str or None
         `json` or a msgpack format; None where most records are neither.
     stream : mapping
@@ -230,6 +232,7 @@ class Finding:
 
     records: int = 0
     unreadable: int = 0
+    bare_nan: bool = False
     encoding: str | None = None
     stream: Mapping[str, Any] = field(default_factory=dict)
     preset: str | None = None

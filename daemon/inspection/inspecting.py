@@ -49,8 +49,14 @@ def inspect_batches(batches: Iterable[Batch], *, max_records: int = RECORDS_MAX)
     finding = None if shape is None else _statistics(sample, sample.encoding, shape, leaves)
     if finding is None:
         unreadable = round(sample.records * sample.unreadable_share)
-        return Finding(sample.records, unreadable, sample.encoding, fields=fields, problem=misfit(sample, leaves))
-    return replace(finding, alternatives=tuple(alternatives), fields=fields)
+        return Finding(
+            records=sample.records,
+            unreadable=unreadable,
+            encoding=sample.encoding,
+            fields=fields,
+            problem=misfit(sample, leaves),
+        )
+    return replace(finding, alternatives=tuple(alternatives), fields=fields, bare_nan=sample.bare_nan)
 
 
 def _shape(

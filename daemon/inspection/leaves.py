@@ -16,6 +16,8 @@ from estimators.pairs import Floats
 #: Values that are kept of a field; more tell nothing more of what it is.
 _VALUES_MAX: Final = 50_000
 _DEPTH_MAX: Final = 8
+#: Records whose keys are data have any number of fields.
+_FIELDS_MAX: Final = 2_000
 #: A class holds for a field if all but this part of its values agree: logs have faults.
 _FAULTS: Final = 0.02
 #: Log-probabilities at or below it say "not known"; as `sentinel_below` has it by default.
@@ -122,7 +124,8 @@ def leaves_of(records: Sequence[Any]) -> dict[str, Leaf]:
     for number, record in enumerate(records):
         if isinstance(record, dict):
             for path, value in _fields(record, 0).items():
-                _add(leaves.setdefault(path, Leaf(path)), value, number)
+                if path in leaves or len(leaves) < _FIELDS_MAX:
+                    _add(leaves.setdefault(path, Leaf(path)), value, number)
     return leaves
 
 

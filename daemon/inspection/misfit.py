@@ -1,5 +1,6 @@
 """What a log holds where no two of its fields are two sides: in words, without any of its values."""
 
+import re
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Final
@@ -8,24 +9,40 @@ from daemon.inspection.leaves import Leaf, Look
 from daemon.inspection.sample import Sample
 
 _SHOWN: Final = 12
+#: A field that fewer than one in so many records has is not told.
+_RARE: Final = 10
+_NAME: Final = re.compile(r"[\w.@$:/\\\[\]-]{1,80}").fullmatch
 
 
 def fields_in_words(leaves: Mapping[str, Leaf]) -> tuple[str, ...]:
-    """Each field with what it looks like."""
+    """Each field with what it looks like; not those that few records have, whose names may be data themselves."""
+    records = max((len(leaf.lengths) for leaf in leaves.values()), default=0)
+    shown = [leaf for leaf in leaves.values() if len(leaf.lengths) * _RARE >= records and _is_name(leaf.path)]
     arrays = ("", "arrays of ", "arrays of arrays of ")
-    return tuple(f"{leaf.path}: {arrays[min(leaf.depth, 2)]}{leaf.look.value}" for leaf in leaves.values())
+    return tuple(f"{leaf.path}: {arrays[min(leaf.depth, 2)]}{leaf.look.value}" for leaf in shown)
+
+
+def _is_name(path: str) -> bool:
+    """Tell a name from text that merely stands where a name belongs, such as the first line of no CSV."""
+    return _NAME(path) is not None
 
 
 def misfit(sample: Sample, leaves: Mapping[str, Leaf]) -> str:
     """Say why nothing fits, in sentences."""
     if not sample.records:
         return "There are no records."
+    if sample.encoding is None and sample.bare_nan:
+        return (
+            "Most records hold a bare NaN or Infinity, which is no JSON, though some programs write it: let the "
+            "producer write null instead (in Python: json.dumps(..., allow_nan=False) finds the place)."
+        )
     if sample.encoding is None:
         return "Most records are neither JSON nor MessagePack, so nothing can be read from them."
     kind = "JSON" if sample.encoding == "json" else "MessagePack"
     if not leaves:
         return f"The records are {kind}, but no objects with fields."
-    sides = [leaf for leaf in leaves.values() if leaf.look in {Look.LOG_PROBABILITY, Look.PROBABILITY}]
+    alike = {Look.LOG_PROBABILITY, Look.PROBABILITY}
+    sides = [leaf for leaf in leaves.values() if leaf.look in alike and _is_name(leaf.path)]
     return _why(sides)
 
 

@@ -1,5 +1,6 @@
 """A bounded sample of records: which encoding they are in, and some of them without a type."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,7 @@ from daemon.source import Batch
 #: A sample holds no more, whatever the number of records: its memory, and the time that it takes to look at.
 BYTES_MAX: Final = 128 << 20
 _PROBE_RECORDS: Final = 300
+_BARE_NAN: Final = re.compile(rb"[\[:,] ?-?(?:NaN|Infinity)[\],} ]").search
 _PROBE_BYTES: Final = 8 << 20
 
 
@@ -27,12 +29,14 @@ class Sample:
     probe : some of its records as batches, spread over the sample
     encoding : None where most of the probe is neither JSON nor MessagePack
     documents : the probe's readable records; binary arrays are lists of numbers
+    bare_nan : whether records of the probe that are no JSON hold a bare NaN or Infinity
     """
 
     batches: tuple[Batch, ...]
     probe: tuple[Batch, ...]
     encoding: Encoding | None
     documents: tuple[Any, ...]
+    bare_nan: bool = False
 
     @property
     def unreadable_share(self) -> float:
@@ -59,14 +63,15 @@ def sample_of(batches: Iterable[Batch], max_records: int) -> Sample:
     probe = _probe(taken, count)
     values = [value for batch in probe for value in batch.values if value]
     as_json = _decoded(msgspec.json.decode, values)
+    bare_nan = len(as_json) < len(values) and any(_BARE_NAN(value) for value in values)
     if len(as_json) * 2 >= len(values) and as_json:
-        return Sample(tuple(taken), probe, "json", tuple(as_json))
+        return Sample(tuple(taken), probe, "json", tuple(as_json), bare_nan)
     as_msgpack = [each for each in _decoded(msgspec.msgpack.decode, values) if isinstance(each, dict)]
     if len(as_msgpack) * 2 >= len(values) and as_msgpack:
         encoding = _binary(as_msgpack)
         item = BINARY_ITEM.get(encoding)
         return Sample(tuple(taken), probe, encoding, tuple(_unpacked(each, item) for each in as_msgpack))
-    return Sample(tuple(taken), probe, None, ())
+    return Sample(tuple(taken), probe, None, (), bare_nan)
 
 
 def _first(batch: Batch, count: int) -> Batch:

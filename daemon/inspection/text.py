@@ -22,7 +22,7 @@ _SHOWN: Final = 12
 def finding_rows(finding: Finding, cost: Cost | None) -> Iterator[tuple[str, str]]:
     """Yield (title, sentences) in the order in which a reader asks."""
     if not finding.fits:
-        yield "Nothing fits", finding.problem
+        yield "No fit", finding.problem
         if finding.fields:
             yield "Fields", _listed(finding)
         return
@@ -53,13 +53,17 @@ def _shape(finding: Finding) -> str:
         parts.append(f"Not usable: {reasons}.")
     if finding.unreadable:
         kind = "JSON" if finding.encoding == "json" else "MessagePack"
-        parts.append(f"{count(finding.unreadable)} records are no {kind} at all.")
+        parts.append(f"{count(finding.unreadable)} records are no {kind} at all{_why_unreadable(finding)}.")
     per = finding.pairs / finding.messages
     parts.append(f"{count(finding.messages)} messages, {count(finding.pairs)} pairs, {figure(per)} a message.")
     if finding.alternatives:
         others = "; ".join(f"{q} and {p}" for q, p in finding.alternatives[:3])
         parts.append(f"Could be pairs too: {others}.")
     return " ".join(parts)
+
+
+def _why_unreadable(finding: Finding) -> str:
+    return "; some hold a bare NaN or Infinity: the producer should write null" if finding.bare_nan else ""
 
 
 def _logarithms(finding: Finding) -> str:
@@ -151,22 +155,12 @@ def _cost(finding: Finding, cost: Cost) -> str:
     per_series, besides = count(cost.samples_per_series), count(cost.samples_besides)
     stored = f"{per_series} for each series ({series} at most in this sample), {besides} besides"
     parts = [f"{count(cost.samples)} Prometheus series: {stored}; {memory}."]
-    if math.isfinite(cost.records_per_second):
-        pace = count(_rounded(cost.records_per_second))
-        parts.append(f"One core of this machine decodes {pace} such records a second.")
-        per_minute = finding.time.messages_per_minute
-        if math.isfinite(per_minute) and per_minute > 0:
-            load = cost.records_per_second * 60 * finding.messages / finding.decoded / per_minute
-            parts.append(f"That is {count(_rounded(load))} times the pace of this log.")
+    if math.isfinite(cost.seconds_per_record):
+        took = f"Decoding a record takes {figure(cost.seconds_per_record * 1e6)} us on this machine"
+        per_minute = finding.time.messages_per_minute * finding.decoded / finding.messages
+        load = cost.seconds_per_record * per_minute / 60
+        parts.append(f"{took}, at this pace {percent(load)} of a core." if math.isfinite(load) else f"{took}.")
     return " ".join(parts)
-
-
-def _rounded(value: float) -> int:
-    """Two digits: a measured pace has no more."""
-    if value < 1:
-        return 0
-    unit = 10.0 ** max(0, math.floor(math.log10(value)) - 1)
-    return round(round(value / unit) * unit)
 
 
 def _listed(finding: Finding) -> str:
