@@ -30,15 +30,20 @@ _LONGEST_CHART: Final = 60
 
 def values_table(rows: Sequence[Row], width: int) -> Table:
     """Return one line per series and window: estimates of the sampler's side, and the truth, as many as fit."""
+    windows = list(dict.fromkeys(row.window for row in rows))
+    first = (
+        [Column(f"over {windows[0]}", [row.series for row in rows])]
+        if len(windows) == 1
+        else [Column("series", _once([row.series for row in rows])), Column("window", [row.window for row in rows])]
+    )
     return aligned(
         [
-            Column("series", _once([row.series for row in rows])),
-            Column("window", [row.window for row in rows]),
+            *first,
             Column("adaptive", [_estimate(row, "adaptive") for row in rows], right=True),
             Column("95 % interval", [_interval(row) for row in rows], right=True, spare=4),
             Column("truth", [_truth(row) for row in rows], right=True),
-            Column("fixed", [number(row.of("fixed")) for row in rows], right=True, spare=1),
-            Column("naive", [_estimate(row, "naive") for row in rows], right=True, spare=2),
+            Column("fixed", [number(row.of("fixed")) for row in rows], right=True, spare=2),
+            Column("naive", [_estimate(row, "naive") for row in rows], right=True, spare=1),
             Column("ratio mean", [_ratio_mean(row.ratio_mean) for row in rows], right=True, spare=3),
             Column("true mean", [_ratio_truth(row) for row in rows], right=True, spare=5),
             Column("messages", [f"{row.messages:,}" for row in rows], right=True, spare=6),

