@@ -8,7 +8,7 @@ import numpy as np
 from daemon.board import SeriesCounters, StreamBoard, WindowBoard
 from daemon.errors import UsageError
 from daemon.replay.observed import Key, Observed
-from daemon.replay.results import Replay, ReplayedSeries
+from daemon.replay.results import FEW_MESSAGES, Replay, ReplayedSeries
 from daemon.replay.tally import Tally, time_text
 from daemon.source import Batch
 from daemon.streams import Stream
@@ -21,7 +21,6 @@ from estimators.windows import evaluate
 
 WHOLE: Final = "all"  # label of the one window over the whole input
 _PARTITION: Final = 0
-_FEW_MESSAGES: Final = 30
 _US_PER_S: Final = 1_000_000
 
 
@@ -169,11 +168,11 @@ def _board(stream: Stream, keys: tuple[Key, ...], windows: tuple[WindowBoard, ..
 
 
 def _few(series: Sequence[ReplayedSeries]) -> list[str]:
-    few = sum(each.summary.messages < _FEW_MESSAGES for each in series)
+    few = sum(each.summary.messages < FEW_MESSAGES for each in series)
     if not few:
         return []
     which = "the one series" if len(series) == 1 else f"{few} of {len(series)} series"
-    return [f"Fewer than {_FEW_MESSAGES} messages in {which}: standard errors and intervals mean little there."]
+    return [f"Fewer than {FEW_MESSAGES} messages in {which}: standard errors and intervals mean little there."]
 
 
 def _replay(

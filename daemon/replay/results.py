@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, Final
 
 from daemon.board import Threshold
 from daemon.replay.trace import Trace
 from daemon.verdicts import Verdict
 from estimators.estimates import Direction, Sampler
 from estimators.summary import DirectionSummary, Estimate, Summary
+
+#: With fewer, standard errors and intervals mean little.
+FEW_MESSAGES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,14 @@ class Replay:
 
     @property
     def inside(self) -> list[ReplayedSeries]:
-        """The longest window's rows, the furthest apart first: infinite ones, then by the estimate to read."""
+        """The longest window's rows, the furthest apart first: infinite ones, then by the estimate to read.
 
-        def apart(series: ReplayedSeries) -> tuple[bool, float]:
-            value = self.to_read(series).value
-            return not series.summary.infinite, -value if not isnan(value) else float("inf")
+        Series with few messages come last: of many such the largest value is chance.
+        """
+
+        def apart(series: ReplayedSeries) -> tuple[bool, bool, float]:
+            value, few = self.to_read(series).value, series.summary.messages < FEW_MESSAGES
+            return not series.summary.infinite, few, -value if not isnan(value) else float("inf")
 
         return sorted((each for each in self.series if each.window == self.longest_window), key=apart)
 

@@ -4,7 +4,7 @@ Units: divergences in nats a pair; shares as percent. Formulas are beside the fu
 """
 
 from collections.abc import Iterator
-from math import ceil, exp, inf, isfinite, isnan, log, nan, sqrt
+from math import ceil, exp, floor, inf, isfinite, isnan, log, log10, nan, sqrt
 from typing import Final
 
 from daemon.replay.results import Outcome, Replay, ReplayedSeries, ratio_error
@@ -22,6 +22,7 @@ _AGREES: Final = 3.0
 #: e^x of a larger x leaves the range of a double.
 _EXPONENT_MAX: Final = 700.0
 _PERCENT: Final = 100.0
+_DECIMALS_MOST: Final = 12
 #: From here on a number needs no decimals.
 _LARGE: Final = 100.0
 #: A share of certain pairs that is worth a sentence.
@@ -98,11 +99,11 @@ def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
             "(root mean square of the log ratio)."
         )
     variation = None if series.outcome is None else series.outcome.total_variation
-    if variation is not None and not looks_swapped(series.summary, series.outcome):
-        reach = f"; {_percent(variation.lower)} to {_percent(variation.upper)}" if isfinite(variation.lower) else ""
+    if variation is not None and isfinite(variation.lower) and not looks_swapped(series.summary, series.outcome):
+        reach = f"{_percent(variation.lower)} to {_percent(variation.upper)}"
         yield (
             f"If {replay.other} drew instead of {replay.sampled_from}, at least {_percent(variation.value)} of "
-            f"outcomes would differ (total variation distance{reach})."
+            f"outcomes would differ (total variation distance; {reach})."
         )
 
 
@@ -113,8 +114,7 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         return
     other, sampler, side = replay.other, replay.sampled_from, formula(replay.sampler_side)
     error = ratio_error(summary)
-    sure = f" ± {error:.2g}" if isfinite(error) and error > 0 else ""
-    mean = f"the mean of {other}/{sampler} is {_near_one(summary.ratio_mean)}{sure}, and should be 1"
+    mean = f"the mean of {other}/{sampler} is {_with_error(summary.ratio_mean, error)}, and should be 1"
     if summary.comparable is not False and summary.infinite:
         yield f"Self-check {'passed' if summary.comparable else 'undecided'}: {mean}."
     elif summary.comparable:
@@ -200,8 +200,9 @@ def _why_not(replay: Replay, series: ReplayedSeries) -> str:
     summary, other, sampler = series.summary, replay.other, replay.sampled_from
     if looks_swapped(summary, series.outcome) and series.outcome is not None:
         return (
-            f"The sides look swapped: the mean of {sampler}/{other} is {_near_one(series.outcome.inverse_mean)}, as it "
-            f"should be if x was drawn from {other}. Set sampled_from: {other}."
+            f"The sides look swapped: the mean of {sampler}/{other} is "
+            f"{_with_error(series.outcome.inverse_mean, series.outcome.inverse_error)}, as it should be if x was drawn "
+            f"from {other}. Set sampled_from: {other}."
         )
     if summary.ratio_mean > 1:
         return (
@@ -238,9 +239,12 @@ def _percent(share: float) -> str:
     return f"{share * _PERCENT:.3g} %"
 
 
-def _near_one(value: float) -> str:
-    """Write a mean that should be 1 with the digits that tell."""
-    return f"{value:.4f}" if value < _LARGE else figure(value)
+def _with_error(value: float, error: float) -> str:
+    """Write a value with its error: two digits of the error, and as many decimals of the value."""
+    if not (isfinite(error) and error > 0):
+        return f"{value:.4f}"
+    decimals = min(max(1 - floor(log10(error)), 0), _DECIMALS_MOST)
+    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
 
 
 def _capital(text: str) -> str:

@@ -211,6 +211,24 @@ def test_of_several_series_the_furthest_apart_is_told_and_the_broken_ones_are_na
     assert "near" not in words
 
 
+def test_a_series_of_a_few_messages_is_not_the_furthest_apart_by_chance(said):
+    far = (0.1, 0.1, 0.2, 0.6)
+    lines = [
+        *({**line, "model": "many"} for line in records(count=2000)),
+        *({**line, "model": "few"} for line in records(p=far, count=9)),
+    ]
+    words, found = said(lines)
+    few, many = (series["reverse"]["adaptive"]["value"] for series in found["series"])
+    assert few > many
+    assert words.startswith("In model many, version unknown, the furthest apart of 2, ")
+
+
+def test_one_message_gives_no_share_and_no_interval(said):
+    words, _ = said(records(count=1))
+    assert "would differ" not in words
+    assert "confidence" not in words
+
+
 def test_sampled_from_p_is_told_with_its_own_sides(said, tmp_path):
     config = tmp_path / "p.yaml"
     config.write_text(
