@@ -43,7 +43,9 @@ def test_a_label_is_there_once_and_has_a_path_only_if_it_is_there(stream_problem
     assert stream("preset: prime-rl, paths: {labels: {env_name: x}}").paths.labels == {"env_name": "x"}
 
 
-@pytest.mark.parametrize("path", ["''", "a..b", ".a", "a.", "$.a", "5", "[a]", "'a[x]'", "'[0]'", "'a[0]b'", "'a[100]'"])
+@pytest.mark.parametrize(
+    "path", ["''", "a..b", ".a", "a.", "$.a", "5", "[a]", "'a[x]'", "'[0]'", "'a[0]b'", "'a[100]'"]
+)
 def test_a_field_path_is_names_joined_by_dots(stream_problems, stream, path):
     assert list(stream_problems(f"paths: {{log_p: {path}}}")) == ["paths.log_p"]
     assert stream("paths: {log_p: response.log-probs, time: ts}").paths.log_p == "response.log-probs"
