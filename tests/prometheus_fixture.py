@@ -2,8 +2,8 @@
 
 Fixtures (loaded by tests/conftest.py as a plugin):
 
-- `prometheus`: start a server, `prometheus(["127.0.0.1:9752"])`, which scrapes the targets' /metrics every second.
-  It answers `query(promql, time=None)` and ends with the test.
+- `prometheus`: start a server, `prometheus(["127.0.0.1:9752"])`, which scrapes the targets' /metrics every second and,
+  with `rules=path`, evaluates a file of rules as often. It answers `query(promql, time=None)` and ends with the test.
 - `promtool_check_metrics`: lint an exposition, `promtool_check_metrics(text)` returns the complaints as lines.
 - `promtool`: run it, `promtool("check", "rules", path)` returns (exit status, complaints).
 
@@ -40,11 +40,11 @@ class Sample(NamedTuple):
 class PrometheusServer:
     """One Prometheus process on a free port, with its own data folder."""
 
-    def __init__(self, program, folder, targets):
+    def __init__(self, program, folder, targets, rules):
         self.address = f"127.0.0.1:{_free_port()}"
         self.log = folder / "prometheus.log"
         config = folder / "prometheus.json"  # JSON is YAML
-        config.write_text(json.dumps(_configuration(targets)))
+        config.write_text(json.dumps(_configuration(targets, rules)))
         command = [
             program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={self.address}", "--log.level=warn",
@@ -93,6 +93,10 @@ class PrometheusServer:
         """Return what the server knows of its targets: scrapeUrl, health, lastError and so on."""
         return self._api("targets", {"state": "active"})["activeTargets"]
 
+    def rules(self):
+        """Return what the server knows of its rules: type, name, health, lastError and so on."""
+        return [rule for group in self._api("rules", {})["groups"] for rule in group["rules"]]
+
     def stop(self):
         """End the process, gently first."""
         if self.process.poll() is None:
@@ -114,12 +118,12 @@ class PrometheusServer:
 
 @pytest.fixture
 def prometheus(tmp_path_factory):
-    """Start servers: prometheus(targets) -> PrometheusServer, ready."""
+    """Start servers: prometheus(targets, rules=None) -> PrometheusServer, ready."""
     program = _program("prometheus")
     servers = []
 
-    def start(targets):
-        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), list(targets))
+    def start(targets, rules=None):
+        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), list(targets), rules)
         servers.append(server)
         server.wait_until_ready()
         return server
@@ -165,10 +169,11 @@ def _program(name):
     return str(Path(found).resolve())
 
 
-def _configuration(targets):
+def _configuration(targets, rules):
     interval = f"{SCRAPE_INTERVAL_SECONDS}s"
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+        "rule_files": [] if rules is None else [str(rules)],
         "scrape_configs": [{"job_name": "klaxon", "static_configs": [{"targets": targets}]}],
     }
 
