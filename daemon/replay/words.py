@@ -1,78 +1,30 @@
 """Sentences about one series: how far apart, how sure, trusted or not and why, and what to read. Pure.
 
-Units: divergences in nats a pair; shares as percent. Formulas are beside the functions that use them.
+Units: divergences in nats a pair; shares as percent. The formulas are in daemon/replay/meaning.py.
 """
 
 from collections.abc import Iterator
-from math import ceil, exp, floor, inf, isfinite, isnan, log, log10, nan, sqrt
+from math import floor, isfinite, isnan, log, log10
 from typing import Final
 
-from daemon.replay.results import Outcome, Replay, ReplayedSeries, ratio_error
+from daemon.replay.meaning import (
+    AGREES,
+    constant_ratio,
+    looks_swapped,
+    messages_for_interval,
+    messages_for_self_check,
+    typical_ratio,
+)
+from daemon.replay.results import Replay, ReplayedSeries, ratio_error
 from daemon.verdicts import figure, formula
 from estimators.summary import Summary
 
-_NORMAL_QUANTILE: Final = 1.959963984540054
-#: An interval of this reach, as a part of the value, is taken for sure enough.
-_REACH: Final = 0.1
-#: The self-check's limits, as estimators/selfcheck.py has them.
-_Z_LIMIT: Final = 5.0
-_DIVERGENCE_SHARE: Final = 0.1
-#: |z| within which the inverse mean agrees with 1.
-_AGREES: Final = 3.0
-#: e^x of a larger x leaves the range of a double.
-_EXPONENT_MAX: Final = 700.0
 _PERCENT: Final = 100.0
 _DECIMALS_MOST: Final = 12
 #: From here on a number needs no decimals.
 _LARGE: Final = 100.0
 #: A share of certain pairs that is worth a sentence.
 _CERTAIN_SHARE: Final = 0.01
-
-
-def typical_ratio(summary: Summary, sampler: str) -> float:
-    """Return the factor by which the two probabilities of a typical outcome differ: e^(root mean square of u).
-
-    u = log other - log sampler; its mean square is twice k2, so it needs no pairs. 1 where the sides are equal; inf
-    where a pair has other probability 0.
-    """
-    k2 = (summary.reverse if sampler == "q" else summary.forward).k2
-    if not k2 >= 0:
-        return nan
-    size = sqrt(2 * k2)
-    return exp(size) if size < _EXPONENT_MAX else inf
-
-
-def messages_for_interval(messages: int, value: float, standard_error: float) -> int | None:
-    """Return how many more messages make the 95 % interval reach no further than 10 % of the value.
-
-    The error falls with the root of the messages: N (1.96 SE / (0.1 value))^2 in all. 0: enough; None: not known.
-    """
-    if not (value > 0 and standard_error >= 0 and isfinite(value)):
-        return None
-    return _more(messages, _NORMAL_QUANTILE * standard_error / (_REACH * value))
-
-
-def messages_for_self_check(messages: int, error: float, sampler_side_fixed: float, resolution: float) -> int | None:
-    """Return how many more messages decide the self-check if the log is right: 5 SE(ratio mean) <= its bound.
-
-    The bound is max(0.1 x sampler-side fixed, resolution). 0: enough; None: not known.
-    """
-    bound = max(_DIVERGENCE_SHARE * sampler_side_fixed, resolution)
-    if not (error >= 0 and bound > 0 and isfinite(bound)):
-        return None
-    return _more(messages, _Z_LIMIT * error / bound)
-
-
-def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
-    """Tell whether x seems to have been drawn from the other side: E[r] is above 1, and E[1/r] is 1 instead.
-
-    A right log has E_S[r] <= 1, and E_S[1/r] > 1. The inverse must be known well enough to tell.
-    """
-    error, deviation = ratio_error(summary), summary.ratio_mean - 1
-    if outcome is None or not (deviation > _Z_LIMIT * error):
-        return False
-    away = abs(outcome.inverse_mean - 1)
-    return away <= _AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
 
 
 def distance(replay: Replay, series: ReplayedSeries, *, of: int) -> str:
@@ -119,8 +71,14 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         yield f"Self-check {'passed' if summary.comparable else 'undecided'}: {mean}."
     elif summary.comparable:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
+    elif summary.comparable is None and constant_ratio(summary):
+        yield (
+            f"Self-check undecided by its rule, since nothing varies: every message has the mean {other}/{sampler} of "
+            f"{summary.ratio_mean:.4f}, and it should be 1. Take the pairs as not comparable and read naive {side}: "
+            f"{figure(replay.side_of(series).naive.value)} nats."
+        )
     elif summary.comparable is None:
-        against = abs(summary.ratio_zscore) >= _AGREES
+        against = abs(summary.ratio_zscore) >= AGREES
         doubt = f" (z = {score(summary.ratio_zscore)}{', which is odd' if against else ', nothing speaks against it'})"
         yield (
             f"Self-check undecided: {mean}{'' if isnan(summary.ratio_zscore) else doubt}. "
@@ -224,10 +182,6 @@ def _until_decided(replay: Replay, series: ReplayedSeries) -> str:
     fixed = replay.side_of(series).fixed.value
     more = messages_for_self_check(summary.messages, ratio_error(summary), fixed, replay.resolution)
     return f" About {_count(more)} more messages would decide it." if more else ""
-
-
-def _more(messages: int, ratio: float) -> int:
-    return max(0, ceil(messages * ratio**2 - messages))
 
 
 def _count(count: int) -> str:

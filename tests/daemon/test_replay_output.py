@@ -300,3 +300,21 @@ def test_preset_and_configuration_exclude_each_other(klaxond, windows_file):
     status, err = fault(klaxond, "--input", path, "--config.file", config, "--preset", "canonical")
     assert status == 2
     assert "--preset" in err
+
+
+def test_a_narrow_terminal_keeps_naive_where_it_is_the_one_to_read():
+    """Elsewhere it does without it, and keeps adaptive."""
+    shown = {}
+    for name in ("sglang", "vllm"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "daemon", "replay", "--input", f"tests/fixtures/presets/{name}.jsonl.gz"],
+            check=True,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "COLUMNS": "80", "TTY_COMPATIBLE": "1", "TERM": "dumb", "NO_COLOR": "1"},
+        )
+        shown[name] = next(line for line in ran.stdout.splitlines() if "window  KL" in line)
+    assert "naive" in shown["sglang"]
+    assert ("naive" in shown["vllm"], "adaptive" in shown["vllm"]) == (False, True)

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from daemon.replay.words import messages_for_interval, messages_for_self_check, typical_ratio
+from daemon.replay.meaning import messages_for_interval, messages_for_self_check, typical_ratio
 from estimators.arrays import summarize
 
 Q = (0.4, 0.3, 0.2, 0.1)
@@ -221,6 +221,19 @@ def test_a_series_of_a_few_messages_is_not_the_furthest_apart_by_chance(said):
     few, many = (series["reverse"]["adaptive"]["value"] for series in found["series"])
     assert few > many
     assert words.startswith("In model many, version unknown, the furthest apart of 2, ")
+
+
+def test_a_ratio_that_never_varies_and_is_not_one_is_no_reason_to_read_adaptive(said):
+    """One context, truncated, and else the same model: every ratio is the kept mass."""
+    words, found = said(records(q=(0.5, 0.3, 0.2, 0.0), p=(0.45, 0.27, 0.18, 0.1), count=500))
+    assert found["series"][0]["comparable"] is None
+    assert "every message has the mean p/q of 0.9000" in words
+    assert "read naive KL(q||p): 0.105 nats" in words
+    assert "Read adaptive" not in words
+    same, _ = said(records(p=Q, count=500))
+    assert "KL(q||p) is 0 nats a pair" in same
+    assert "never" not in same
+    assert "not comparable" not in same
 
 
 def test_one_message_gives_no_share_and_no_interval(said):

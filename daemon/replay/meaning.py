@@ -1,0 +1,76 @@
+"""Numbers behind the sentences of a replay: what a divergence means, and how much more data it takes. Pure."""
+
+from math import ceil, exp, inf, isfinite, isnan, nan, sqrt
+from typing import Final
+
+from daemon.replay.results import FEW_MESSAGES, Outcome, ratio_error
+from estimators.summary import Summary
+
+_NORMAL_QUANTILE: Final = 1.959963984540054
+#: An interval of this reach, as a part of the value, is taken for sure enough.
+_REACH: Final = 0.1
+#: The self-check's limits, as estimators/selfcheck.py has them.
+_Z_LIMIT: Final = 5.0
+_DIVERGENCE_SHARE: Final = 0.1
+#: |z| within which a mean agrees with 1.
+AGREES: Final = 3.0
+#: e^x of a larger x leaves the range of a double.
+_EXPONENT_MAX: Final = 700.0
+#: Ratios that differ from 1 by no more are equal up to rounding.
+_EQUAL: Final = 1e-6
+
+
+def typical_ratio(summary: Summary, sampler: str) -> float:
+    """Return the factor by which the two probabilities of a typical outcome differ: e^(root mean square of u).
+
+    u = log other - log sampler; its mean square is twice k2, so it needs no pairs. 1 where the sides are equal; inf
+    where a pair has other probability 0.
+    """
+    k2 = (summary.reverse if sampler == "q" else summary.forward).k2
+    if not k2 >= 0:
+        return nan
+    size = sqrt(2 * k2)
+    return exp(size) if size < _EXPONENT_MAX else inf
+
+
+def messages_for_interval(messages: int, value: float, standard_error: float) -> int | None:
+    """Return how many more messages make the 95 % interval reach no further than 10 % of the value.
+
+    The error falls with the root of the messages: N (1.96 SE / (0.1 value))^2 in all. 0: enough; None: not known.
+    """
+    if not (value > 0 and standard_error >= 0 and isfinite(value)):
+        return None
+    return _more(messages, _NORMAL_QUANTILE * standard_error / (_REACH * value))
+
+
+def messages_for_self_check(messages: int, error: float, sampler_side_fixed: float, resolution: float) -> int | None:
+    """Return how many more messages decide the self-check if the log is right: 5 SE(ratio mean) <= its bound.
+
+    The bound is max(0.1 x sampler-side fixed, resolution). 0: enough; None: not known.
+    """
+    bound = max(_DIVERGENCE_SHARE * sampler_side_fixed, resolution)
+    if not (error >= 0 and bound > 0 and isfinite(bound)):
+        return None
+    return _more(messages, _Z_LIMIT * error / bound)
+
+
+def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
+    """Tell whether x seems to have been drawn from the other side: E[r] is above 1, and E[1/r] is 1 instead.
+
+    A right log has E_S[r] <= 1, and E_S[1/r] > 1. The inverse must be known well enough to tell.
+    """
+    error, deviation = ratio_error(summary), summary.ratio_mean - 1
+    if outcome is None or not (deviation > _Z_LIMIT * error):
+        return False
+    away = abs(outcome.inverse_mean - 1)
+    return away <= AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
+
+
+def constant_ratio(summary: Summary) -> bool:
+    """Tell whether all ratios are the same and not 1, as where one context's sampler was truncated."""
+    known = isnan(summary.ratio_zscore) and summary.messages >= FEW_MESSAGES
+    return known and abs(summary.ratio_mean - 1) > _EQUAL
+
+
+def _more(messages: int, ratio: float) -> int:
+    return max(0, ceil(messages * ratio**2 - messages))
