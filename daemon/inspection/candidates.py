@@ -12,7 +12,7 @@ from daemon.codec.format import Encoding
 from daemon.errors import UsageError
 from daemon.inspection.columns import ratios_of, read, usable_pairs
 from daemon.inspection.leaves import SENTINEL, Leaf, Look
-from daemon.inspection.names import WEIGHTS, last_name, says_probability, side_of
+from daemon.inspection.names import MASKS, WEIGHTS, last_name, says_probability, side_of
 from daemon.inspection.sampler import sampler_evidence
 from daemon.presets import PRESETS
 from daemon.source import Batch
@@ -53,6 +53,10 @@ class Shape:
     named: Sampler | None
     logarithms: bool
 
+    def reading(self, **paths: str) -> "Shape":
+        """Return the same shape with further paths, by role."""
+        return replace(self, fmt=replace(self.fmt, paths={**self.fmt.paths, **paths}))
+
     def swapped(self) -> "Shape":
         """Return the same couple with p's field as q's."""
         other = {"p": "q", "q": "p", "log_p": "log_q", "log_q": "log_p"}
@@ -83,7 +87,7 @@ def couples(
     scored = []
     for first, second in _fields(leaves):
         shape = _shape(first, second, encoding)
-        score = _score(probe, shape, readable)
+        score = _score(probe, _with_named_mask(shape, leaves), readable)
         if score is not None:
             scored.append((score, shape))
     if not scored:
@@ -91,6 +95,21 @@ def couples(
     scored.sort(key=lambda each: each[0], reverse=True)
     best = scored[0][1]
     return _with_weight(_with_tokens(best, leaves), leaves), [(each.q_path, each.p_path) for _, each in scored[1:]]
+
+
+def mask_arrays(shape: Shape, leaves: Mapping[str, Leaf]) -> list[str]:
+    """Arrays of 0 and 1 beside the sides' arrays, the outermost first."""
+    side = next((leaves[path] for path in (shape.q_path, shape.p_path) if path in leaves), None)
+    if side is None or side.depth == 0:
+        return []
+    found = [leaf.path for leaf in leaves.values() if leaf.look is Look.FLAG and leaf.aligned(side)]
+    return sorted(found, key=lambda path: path.count("."))
+
+
+def _with_named_mask(shape: Shape, leaves: Mapping[str, Leaf]) -> Shape:
+    """Judge a couple without the prompts that a mask of a known name leaves out."""
+    named = [path for path in mask_arrays(shape, leaves) if last_name(path) in MASKS]
+    return shape.reading(mask=named[0]) if named else shape
 
 
 def _has(fmt: Format, leaves: Mapping[str, Leaf], role: str) -> bool:
@@ -175,8 +194,7 @@ def _with_tokens(shape: Shape, leaves: Mapping[str, Leaf]) -> Shape:
         name = leaf.path.removeprefix(q_parent)
         other = leaves.get(p_parent + name)
         if q_parent != p_parent and leaf.path == q_parent + name and other is not None and leaf.aligned(other):
-            paths = {**shape.fmt.paths, "token_ids_q": leaf.path, "token_ids_p": other.path}
-            return replace(shape, fmt=replace(shape.fmt, paths=paths))
+            return shape.reading(token_ids_q=leaf.path, token_ids_p=other.path)
     return shape
 
 
@@ -185,5 +203,5 @@ def _with_weight(shape: Shape, leaves: Mapping[str, Leaf]) -> Shape:
     for leaf in leaves.values():
         fitting = leaf.depth == 0 or leaf.aligned(leaves[shape.q_path])
         if last_name(leaf.path) in WEIGHTS and fitting and leaf.known.size and bool((leaf.known >= 0).all()):
-            return replace(shape, fmt=replace(shape.fmt, paths={**shape.fmt.paths, "weight": leaf.path}))
+            return shape.reading(weight=leaf.path)
     return shape

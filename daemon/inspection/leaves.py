@@ -19,7 +19,7 @@ _DEPTH_MAX: Final = 8
 #: Records whose keys are data have any number of fields.
 _FIELDS_MAX: Final = 2_000
 #: A class holds for a field if all but this part of its values agree: logs have faults.
-_FAULTS: Final = 0.02
+_FAULTS: Final = 0.05
 #: Log-probabilities at or below it say "not known"; as `sentinel_below` has it by default.
 SENTINEL: Final = -9000.0
 #: Rounding may bring a log-probability this far above 0; as `positive_tolerance` has it.

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from daemon.inspection.candidates import Shape
+from daemon.inspection.candidates import Shape, mask_arrays
 from daemon.inspection.columns import read
 from daemon.inspection.finding import MaskEvidence
-from daemon.inspection.leaves import Leaf, Look
+from daemon.inspection.leaves import Leaf
 from daemon.inspection.names import MASKS, last_name
 from daemon.inspection.ratios import Ratios
 from daemon.source import Batch
@@ -32,7 +32,7 @@ def with_mask(probe: Sequence[Batch], shape: Shape, leaves: Mapping[str, Leaf]) 
     """Return the shape with the mask that it needs, and what the mask leaves out; later steps add the rest."""
     bare = _with(shape, None)
     whole = _count(probe, bare)
-    arrays = _arrays(shape, leaves)
+    arrays = mask_arrays(shape, leaves)
     known = [shape.fmt.paths[role] for role in _ROLES if shape.fmt.paths.get(role) in leaves]
     if known:
         evidence = MaskEvidence(", ".join(known), "name", _left_out(whole, _count(probe, shape)))
@@ -67,15 +67,6 @@ def with_placeholders(
         # They add nothing to the sum, only to what it is divided by.
         kl_without=with_them * weight / without if without > 0 else float("nan"),
     )
-
-
-def _arrays(shape: Shape, leaves: Mapping[str, Leaf]) -> list[str]:
-    """Arrays of 0 and 1 beside the sides' arrays, the outermost first."""
-    side = next((leaves[path] for path in (shape.q_path, shape.p_path) if path in leaves), None)
-    if side is None or side.depth == 0:
-        return []
-    found = [leaf.path for leaf in leaves.values() if leaf.look is Look.FLAG and leaf.aligned(side)]
-    return sorted(found, key=lambda path: path.count("."))
 
 
 def _with(shape: Shape, mask: str | None) -> Shape:

@@ -67,7 +67,7 @@ def sampler_evidence(
     q, p = (_side(ratios, sign * d, path, resolution) for sign, path in ((-1, paths[0]), (1, paths[1])))
     likelier, refused = (q[0], p[0]) if log_odds > 0 else (p[0], q[0])
     evident: Sampler | None = "q" if log_odds > 0 else "p"
-    exact = _is_exact(ratios, resolution)
+    exact = _is_exact(ratios.pairs, resolution)
     sure = abs(mean.zscore) >= ZSCORE_MIN or (exact and refused.fit == "above")
     if not sure or abs(log_odds) < LOG_ODDS_MIN or ratios.messages < _MESSAGES_MIN or likelier.fit == "above":
         evident = None  # where both means are above 1, neither can be the sampler
@@ -83,7 +83,7 @@ def sampler_evidence(
         zscore=mean.zscore,
         q=_named_fit(q[0], evident == "q"),
         p=_named_fit(p[0], evident == "p"),
-        pairs_needed=None if evident or identical else pairs_needed(ratios, d, exact=exact),
+        pairs_needed=None if evident or identical else pairs_needed(ratios, d, resolution),
         identical=identical,
         heavy_tailed=heavy,
         support_gap=1 - side.ratio_mean,
@@ -91,7 +91,7 @@ def sampler_evidence(
     )
 
 
-def pairs_needed(ratios: Ratios, d: Floats, *, exact: bool) -> int | None:
+def pairs_needed(ratios: Ratios, d: Floats, resolution: float) -> int | None:
     """Pairs with which nine of ten samples tell the sampler (module's last paragraph); None where nothing varies.
 
     The smaller one of both sides' divergences counts, so that the number is rather too large. None also where there
@@ -102,9 +102,12 @@ def pairs_needed(ratios: Ratios, d: Floats, *, exact: bool) -> int | None:
         return None
     total, weight = ratios.sums(d)
     per_message = divergence * float(weight.mean())
-    errors = (FIT_ZSCORE + _POWER) / 2 if exact else ZSCORE_MIN + _POWER
-    messages = max(errors**2 * float((total * total).mean()) / per_message**2, _MESSAGES_MIN)
-    return math.ceil(messages * ratios.pairs / ratios.messages) if messages > ratios.messages else None
+    spread = float((total * total).mean()) / per_message**2
+    each = ratios.pairs / ratios.messages
+    messages = max(((FIT_ZSCORE + _POWER) / 2) ** 2 * spread, _MESSAGES_MIN)
+    if not _is_exact(messages * each, resolution):
+        messages = max((ZSCORE_MIN + _POWER) ** 2 * spread, _MESSAGES_MIN)
+    return math.ceil(messages * each) if messages > ratios.messages else None
 
 
 def bound_of(fixed: float, resolution: float) -> float:
@@ -120,9 +123,9 @@ def _log_odds(ratios: Ratios, d: Floats) -> float:
     return float((weight * d).sum() * weight.sum() / (weight * weight).sum())
 
 
-def _is_exact(ratios: Ratios, resolution: float) -> bool:
+def _is_exact(pairs: float, resolution: float) -> bool:
     """Whether rounding moves Lambda by less than a nat: `resolution` is half the variance of a pair's rounding."""
-    return 2 * resolution * ratios.pairs <= 1
+    return 2 * resolution * pairs <= 1
 
 
 def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[SideEvidence, bool | None, bool]:
