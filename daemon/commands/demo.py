@@ -1,6 +1,7 @@
 """`klaxond demo`: everything on one machine, with traffic whose truth is known."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from rich.live import Live
 
 from daemon.commands.options import word_of, words_text
 from daemon.demo.glyphs import glyphs_for
+from daemon.demo.narrative import summary
 from daemon.demo.report import report
 from daemon.demo.scenarios import ScenarioName
 from daemon.demo.session import SEED, Demo, DemoOptions
@@ -87,6 +89,7 @@ def demo(  # noqa: PLR0917 - each argument is a flag
         else:
             state = _show_table(options, messages.print)
     if any(each.missed for each in state.progress) or state.false_alarms:
+        messages.print(summary(state.progress, state.false_alarms))
         raise typer.Exit(1)
 
 
@@ -101,7 +104,9 @@ def _show_table(options: DemoOptions, say: Callable[[str], None]) -> DemoState:
                 screen.update(live(state, console.width, console.height, glyphs), refresh=True)
 
             return Demo(options, say=say, show=show).run()
-    view = PlainView(console)
+    # A console whose cursor can't move takes its terminal for 80 columns wide.
+    width = shutil.get_terminal_size().columns if console.is_terminal else console.width
+    view = PlainView(console, width)
     state = Demo(replace(options, goes_on=console.is_terminal), say=say, show=view.show).run()
     view.end(state)
     return state

@@ -41,12 +41,13 @@ def lines(
         for index, each in enumerate(false_alarms)
     ]
     if over and progress[-1].ended_seconds is not None:
-        told.append(Line(("over", 0), progress[-1].ended_seconds - began, "told", _summary(progress, false_alarms)))
+        told.append(Line(("over", 0), progress[-1].ended_seconds - began, "told", summary(progress, false_alarms)))
     # What ended a step comes before the next one, which was made in the same moment.
     return sorted(told, key=lambda line: (line.at_seconds, line.name[0] != "ended"))
 
 
-def _summary(progress: Sequence[Progress], false_alarms: Sequence[FalseAlarm]) -> str:
+def summary(progress: Sequence[Progress], false_alarms: Sequence[FalseAlarm]) -> str:
+    """Say how many steps were answered."""
     seen, raised = sum(not each.missed for each in progress), len(false_alarms)
     steps = "1 step" if len(progress) == 1 else f"{len(progress)} steps"
     alarms = "nothing without cause" if not raised else f"{raised} alarms without cause"

@@ -44,14 +44,16 @@ def addresses(address: str, width: int) -> str:
     )
 
 
-def footer(state: DemoState) -> list[str]:
-    """Return how many messages klaxond holds and how many there were, and the invitation."""
+def footer(state: DemoState, *, ended: bool = False) -> list[str]:
+    """Return how many messages klaxond holds and how many there were, and while it runs the invitation."""
     row = next((row for row in state.rows if row.key == TOLD_SERIES and row.window == WINDOWS[-1]), None)
     found = [] if row is None or not row.complete else [held(row)]
     tally = state.exactness
     if tally.compared:
         found.append(f"So far {tally.equal:,} of {tally.compared:,} windows held exactly what was sent.")
-    return [*found, f"Try it: kill -9 {state.pid} ends klaxond; the demo starts it again, with the same numbers."]
+    if not ended:
+        found.append(f"Try it: kill -9 {state.pid} ends klaxond; the demo starts it again, with the same numbers.")
+    return found
 
 
 def told(state: DemoState) -> list[Line]:
@@ -94,8 +96,10 @@ def _newest(found: Sequence[Line], width: int, room: int, glyphs: Glyphs) -> lis
 class PlainView:
     """For a pipe, or a terminal that can't move its cursor: each sentence as it comes, a table now and then."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, width: int) -> None:
+        """`width` of the terminal, which the console does not know where its cursor can't move; a pipe has no end."""
         self._console = console
+        self._width = width
         self._glyphs = glyphs_for(console.encoding)
         self._introduced = False
         self._said: set[tuple[str, int]] = set()
@@ -105,32 +109,34 @@ class PlainView:
         """Print what is due."""
         if not self._introduced:
             self._introduced = True
-            for each in header(state, self._console.width):
+            for each in header(state, self._width):
                 self._line(each)
         for line in told(state):
             if line.name not in self._said:
                 self._said.add(line.name)
-                self._line(f"\n{clock(line.at_seconds)}  {line.text}")
+                self._line("")
+                self._line(f"{clock(line.at_seconds)}  {line.text}")
         if self._printed_s is None or state.seconds - self._printed_s >= _PLAIN_SECONDS:
             self._print(state)
 
     def end(self, state: DemoState) -> None:
         """Print the last rows, unless that was done just now."""
         if state.seconds != self._printed_s:
-            self._print(state)
+            self._print(state, ended=True)
 
-    def _print(self, state: DemoState) -> None:
+    def _print(self, state: DemoState, *, ended: bool = False) -> None:
         if not has_estimates(state.rows):
             return
         self._printed_s = state.seconds
-        width = self._console.width
-        self._line(f"\nafter {state.seconds:.0f} s")
-        self._console.print(values_table(state.rows, width))
         self._line("")
-        self._console.print(series_table(state, width, self._glyphs))
+        self._line(f"after {state.seconds:.0f} s")
+        self._console.print(values_table(state.rows, self._width))
         self._line("")
-        for line in footer(state):
+        self._console.print(series_table(state, self._width, self._glyphs))
+        self._line("")
+        for line in footer(state, ended=ended):
             self._line(line)
 
     def _line(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+        for part in textwrap.wrap(text, self._width) or [""]:
+            self._console.print(part, highlight=False, soft_wrap=True, markup=False)

@@ -162,16 +162,28 @@ def test_the_story_tells_what_was_done_what_was_seen_and_what_was_missed():
 
 def test_a_pipe_gets_every_sentence_once_a_table_now_and_then_and_nothing_else():
     console = Console(file=io.StringIO(), width=140, force_terminal=False)
-    view, made = PlainView(console), in_the_middle()
+    view, made = PlainView(console, 140), in_the_middle()
     for seconds in (5.0, 6.0, 14.0, 15.5):
         made.seconds = seconds
         view.show(made)
+    made.seconds = 16.0
     view.end(made)
     text = console.file.getvalue()
     assert "\x1b" not in text
     assert text.count("Seen by klaxond after 4.2 s") == 1
-    assert [line for line in text.splitlines() if line.startswith("after ")] == ["after 5 s", "after 16 s"]
+    assert [line for line in text.splitlines() if line.startswith("after ")] == [
+        "after 5 s",
+        "after 16 s",
+        "after 16 s",
+    ]
     assert all(line in text for line in header(made, 140))
+    assert text.count("kill -9") == 2, "the last table invites nobody: the demo has ended"
+
+
+def test_lines_fit_a_terminal_whose_cursor_cannot_move():
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    PlainView(console, 60).show(in_the_middle())
+    assert all(len(line) <= 60 for line in console.file.getvalue().splitlines() if "http://" not in line)
 
 
 def test_an_encoding_without_the_characters_gets_others():
