@@ -19,6 +19,7 @@ import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 
 from daemon.codec import Format, compile_decoder
+from daemon.commands.check import series_bytes
 from daemon.kafka_options import batch_of, reader_arguments
 from daemon.kafka_security import Security, client_arguments
 from daemon.totals import SeriesTotals
@@ -28,6 +29,7 @@ from tests.kafka_broker import KafkaBroker
 from tests.kafka_server import KafkaMissingError
 
 REPEATS = 5
+PAIRS_A_DAY = 10**9
 SERIES = 100
 START_US = 1_700_000_000_000_000
 MINUTE_US = 60_000_000
@@ -111,8 +113,25 @@ def work(decoder, batches, totals, state):
     return messages
 
 
+def print_daily_costs(costs):
+    """Print what PAIRS_A_DAY cost, from pairs a core-second and bytes a pair; compression makes the network less."""
+    print(
+        f"\n{f'{PAIRS_A_DAY:,} pairs a day':<30}{'pairs/core-s':>14}{'core-hours':>12}{'cores':>9}{'MB/s':>8}{'GB a day':>10}"
+    )
+    for name, rate, size in costs:
+        seconds, volume = PAIRS_A_DAY / rate, PAIRS_A_DAY * size
+        print(
+            f"{name:<30}{rate:>14,.0f}{seconds / 3600:>12.2f}{seconds / 86_400:>9.4f}"
+            f"{volume / 86_400 / 1e6:>8.2f}{volume / 1e9:>10.0f}"
+        )
+    panes = SERIES * series_bytes(SPEC)
+    print(
+        f"panes of {SERIES} series in windows of 5m, 1h and 24h: {panes / 1e6:.1f} MB a partition, whatever the traffic"
+    )
+
+
 def main():
-    """Print the table; exit with 1 if a law is broken, 0 with the reason where Kafka cannot be had."""
+    """Print the tables; exit with 1 if a law is broken, 0 with the reason where Kafka cannot be had."""
     broken = False
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -125,12 +144,14 @@ def main():
                 f"{'CPU time':<24}{'bare poll':>11}{'codec+absorb':>14}{'poll..absorb':>14}{'added/poll':>12}{'law':>6}"
             )
             print(f"{'':<24}{'ns a pair':>11}{'ns a pair':>14}{'pairs/core-s':>14}")
+            costs = []
             for name, (encoding, pairs, count, law) in CASES.items():
                 topic = f"bench-{encoding}-{pairs}"
                 broker.create_topic(topic, 1, {"retention.ms": "-1"})
+                values = payloads(encoding, pairs, count)
                 broker.produce(
                     topic,
-                    payloads(encoding, pairs, count),
+                    values,
                     timestamps_ms=[START_US // 1000 + index for index in range(count)],
                 )
                 reader = Reader(broker.bootstrap_servers, topic, count)
@@ -145,6 +166,8 @@ def main():
                     f"{name:<24}{bare * scale:>11.1f}{added * scale:>14.1f}{count * pairs / whole:>14,.0f}"
                     f"{ratio:>12.2f}{law:>6g}{'  BROKEN' if ratio > law else ''}"
                 )
+                costs.append((name, count * pairs / whole, sum(map(len, values)) / (count * pairs)))
+            print_daily_costs(costs)
         finally:
             broker.stop()
     return int(broken)
