@@ -55,6 +55,7 @@ class StreamBoard:
     counter_keys: tuple[tuple[str, ...], ...]
     counters: SeriesCounters
     thresholds: tuple[Threshold, ...] = ()
+    topic: str = ""  # for people; empty where there is none, as in a replay
     min_messages: int = 1  # fewer in a window, and its estimates are withheld
     records_consumed: int = 0
     records_ignored: int = 0

@@ -89,8 +89,8 @@ def extended(
 def _gone(before: History, recent: NDArray[np.intp], keys: Sequence[Key]) -> list[Key]:
     """Return the series that are no longer live but have a point left, as many as there is room for."""
     live = set(keys)
-    known = ~np.isnan(before.of("value")[recent]).all(axis=0)
-    gone = [key for key, has_point in zip(before.keys, known.tolist(), strict=True) if has_point and key not in live]
+    points = np.count_nonzero(~np.isnan(before.of("value")[recent]), axis=0).tolist()
+    gone = [key for key, count in zip(before.keys, points, strict=True) if count and key not in live]
     return gone[: max(_SERIES_MOST - len(keys), 0)]
 
 

@@ -22,7 +22,7 @@ Generated from the catalogue in `daemon/metrics.py` by `python -m daemon.metrics
 - `process_*` and `python_*` are those of Prometheus' Python client.
 """
 
-_TITLES: Final = {
+TITLES: Final = {
     Subject.ESTIMATES: "Estimates, per window of a series",
     Subject.SELF_CHECK: "Self-check, per window of a series",
     Subject.WINDOWS: "Windows",
@@ -43,7 +43,7 @@ def markdown() -> str:
 
 def _section(subject: Subject) -> str:
     rows = "\n".join(_row(metric) for metric in CATALOGUE.values() if metric.subject is subject)
-    return f"""## {_TITLES[subject]}
+    return f"""## {TITLES[subject]}
 
 | metric | type | unit | labels | stability | meaning |
 | --- | --- | --- | --- | --- | --- |

@@ -56,6 +56,7 @@ def stream_board(
         counter_keys=counter_keys,
         counters=counters,
         thresholds=stream.thresholds,
+        topic=stream.topic,
         min_messages=stream.min_messages,
         records_consumed=account.consumed,
         records_ignored=account.ignored,

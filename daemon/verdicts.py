@@ -42,6 +42,15 @@ def verdicts(stream: StreamBoard) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
+def self_check_sentence(stream: StreamBoard, row: int) -> str:
+    """Say of one series whether its pairs are comparable, by the long window."""
+    estimates = stream.long_window.estimates
+    comparable, mean = estimates.comparable[row], estimates.ratio_mean[row]
+    if isnan(comparable):
+        return f"Whether the pairs are comparable cannot be told from so few: their ratio mean is {mean:.4g}."
+    return "The pairs are comparable." if comparable else "The pairs are not comparable."
+
+
 def formula(direction: Direction) -> str:
     """Write a direction as a formula."""
     return "KL(q||p)" if direction == "reverse" else "KL(p||q)"
@@ -82,7 +91,7 @@ class _Series:
             "quiet": self._quiet,
         }[state]()
         if state in ("drift", "quiet", "measuring", "incomplete"):
-            yield self._self_check()
+            yield self_check_sentence(self.stream, self.row)
         if state != "incomplete" and not self._complete():
             yield "The window is not complete: this is of the pairs that were read so far."
 
@@ -159,13 +168,6 @@ class _Series:
         assert self.threshold is not None  # noqa: S101 - callers have one
         nats = self.threshold.nats
         return f"{figure(self._value(self._long) / nats)} times the threshold of {figure(nats)}"
-
-    def _self_check(self) -> str:
-        comparable = self._long.estimates.comparable[self.row]
-        if isnan(comparable):
-            mean = f"{self._long.estimates.ratio_mean[self.row]:.4g}"
-            return f"Whether the pairs are comparable cannot be told from so few: their ratio mean is {mean}."
-        return "The pairs are comparable." if comparable else "The pairs are not comparable."
 
     def _complete(self) -> bool:
         return bool(self._long.complete[self.row] == 1 and self.stream.short_window.complete[self.row] == 1)

@@ -1,6 +1,7 @@
 """HTTP: what was published, read-only. One thread of its own; it never touches the loop's state, only the board.
 
-Routes: /metrics, /livez and /-/healthy, /readyz and /-/ready, /api/v1/status, /. GET and HEAD only.
+Routes: /metrics, /livez and /-/healthy, /readyz and /-/ready, / (the status page), /reference, /api/v1/status,
+/api/v1/history, /api/v1/openapi.json. GET and HEAD only.
 """
 
 import errno
@@ -15,23 +16,25 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daemon.board import Board, Published, Rendered
+from daemon.board import Board, Rendered
 from daemon.clock import Clock
 from daemon.errors import OperatingError, UsageError
-from daemon.health import Health, Readiness
+from daemon.health import Health
 from daemon.scrapes import ScrapeTimes
-from daemon.web.landing import CONTENT_SECURITY_POLICY, landing_page
+from daemon.web.documents import Documents
 from daemon.web.negotiation import choose
+from daemon.web.page import Request as PageRequest
 from daemon.web.protocol import KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES, BoundedProtocol
-from daemon.web.status import status_json
+from daemon.web.style import CONTENT_SECURITY_POLICY
 
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 _HIGHEST_PORT: Final = 65_535
+_NO_STREAM: Final = "no stream of this name has been published; / lists those that have\n"
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -66,8 +69,7 @@ class Server:
         self._clock = clock
         self._scrapes = scrapes
         self._before_first_publish = before_first_publish
-        self._version = version
-        self._status: tuple[Published | None, Readiness, bytes] | None = None
+        self._documents = Documents(version)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._uvicorn = uvicorn.Server(_uvicorn_config(self._application()))
@@ -101,13 +103,16 @@ class Server:
 
     def _application(self) -> Starlette:
         routes = {
-            "/": self._landing,
+            "/": self._page,
+            "/reference": self._reference,
             "/metrics": self._metrics,
             "/livez": self._live,
             "/-/healthy": self._live,
             "/readyz": self._ready,
             "/-/ready": self._ready,
-            "/api/v1/status": self._status_page,
+            "/api/v1/status": self._status,
+            "/api/v1/history": self._history,
+            "/api/v1/openapi.json": self._openapi,
         }
         application = Starlette(
             routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in routes.items()],
@@ -134,14 +139,38 @@ class Server:
             return PlainTextResponse("ready\n")
         return PlainTextResponse("".join(f"{reason}\n" for reason in readiness.reasons), 503)
 
-    async def _status_page(self, _: Request) -> Response:
-        published, readiness = self._board.published, self._health.readiness
-        if self._status is None or self._status[0] is not published or self._status[1] != readiness:
-            self._status = (published, readiness, status_json(published, readiness, self._version))
-        return Response(self._status[2], media_type="application/json")
+    async def _status(self, _: Request) -> Response:
+        return Response(self._current().status(), media_type="application/json")
 
-    async def _landing(self, _: Request) -> Response:
-        return HTMLResponse(landing_page(self._version))
+    async def _history(self, request: Request) -> Response:
+        stream = request.query_params.get("stream")
+        if self._unknown(stream):
+            return PlainTextResponse(_NO_STREAM, 404)
+        return Response(self._current().history(stream), media_type="application/json")
+
+    async def _openapi(self, _: Request) -> Response:
+        return Response(self._documents.openapi(), media_type="application/json")
+
+    async def _page(self, request: Request) -> Response:
+        # Before the first publish no name is known: a page that loads anew through a restart comes to its stream again.
+        stream = None if self._board.published is None else request.query_params.get("stream")
+        if self._unknown(stream):
+            return PlainTextResponse(_NO_STREAM, 404)
+        asked = PageRequest(stream, refresh=request.query_params.get("refresh") != "off")
+        return Response(self._current().page(asked), media_type="text/html")
+
+    async def _reference(self, _: Request) -> Response:
+        return Response(self._documents.reference(), media_type="text/html")
+
+    def _current(self) -> Documents:
+        """Return the documents of what is published now."""
+        stuck = self._health.stuck_seconds(self._clock.monotonic()) is not None
+        self._documents.see(self._board.published, self._health.readiness, stuck=stuck)
+        return self._documents
+
+    def _unknown(self, stream: str | None) -> bool:
+        published = self._board.published
+        return stream is not None and (published is None or stream not in {each.name for each in published.streams})
 
 
 class _SecurityHeaders:

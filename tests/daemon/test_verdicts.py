@@ -133,8 +133,8 @@ def test_every_state_is_known():
         (
             series(**DRIFTED),
             (
-                "Drift (warning): KL(q||p) over 1h is 0.05 nats (95 % interval 0.048 to 0.052), 5 times the threshold of "
-                "0.01; over 5m it is 0.05. The pairs are comparable."
+                "Drift (warning): KL(q||p) over 1h is 0.05 nats (95 % interval 0.048 to 0.052), 5 times the threshold "
+                "of 0.01; over 5m it is 0.05. The pairs are comparable."
             ),
         ),
         (
@@ -176,8 +176,8 @@ def test_every_state_is_known():
         (
             series(comparable=0.0, ratio_mean=1.5, naive=0.11),
             (
-                "Not comparable, so no word on drift: the mean of p/q over 1h is 1.5 and should be 1; the two sides were "
-                "logged differently, or x was not drawn from q. Read naive KL(q||p) first: 0.11 nats."
+                "Not comparable, so no word on drift: the mean of p/q over 1h is 1.5 and should be 1; the two sides "
+                "were logged differently, or x was not drawn from q. Read naive KL(q||p) first: 0.11 nats."
             ),
         ),
         (
