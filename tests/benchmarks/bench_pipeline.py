@@ -115,9 +115,8 @@ def work(decoder, batches, totals, state):
 
 def print_daily_costs(costs):
     """Print what PAIRS_A_DAY cost, from pairs a core-second and bytes a pair; compression makes the network less."""
-    print(
-        f"\n{f'{PAIRS_A_DAY:,} pairs a day':<30}{'pairs/core-s':>14}{'core-hours':>12}{'cores':>9}{'MB/s':>8}{'GB a day':>10}"
-    )
+    titles = f"{'pairs/core-s':>14}{'core-hours':>12}{'cores':>9}{'MB/s':>8}{'GB a day':>10}"
+    print(f"\n{f'{PAIRS_A_DAY:,} pairs a day':<30}{titles}")
     for name, rate, size in costs:
         seconds, volume = PAIRS_A_DAY / rate, PAIRS_A_DAY * size
         print(
