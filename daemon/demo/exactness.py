@@ -73,7 +73,7 @@ def killed(restart: Restart) -> str:
     """Say that the daemon was killed."""
     return (
         f"klaxond (PID {restart.pid}) was killed. It is started again with the same configuration, as PID "
-        f"{restart.new_pid}; the group lets the dead one go within 6 s."
+        f"{restart.new_pid}. That takes some 15 s: the group waits for the dead one first."
     )
 
 

@@ -61,6 +61,13 @@ def test_each_series_and_window_is_a_row_with_its_truth():
     assert "0.002200" in text
 
 
+@pytest.mark.parametrize(("end", "sent"), [(8.0, 40), (6.0, 20), (9.5, 25), (12.95, 1), (13.0, None)])
+def test_what_was_sent_is_of_the_same_seconds_as_the_window(end, sent):
+    """40 messages, 100 ms apart, the last one 100 ms before 8.0; the window is 5 s wide."""
+    found = look(window(label="5s"), end=BEGAN + end).of(TOLD, "5s").sent
+    assert (found.messages if found else None) == sent
+
+
 def test_before_the_first_publish_there_is_nothing_to_show():
     assert look_at({"timestamp_seconds": None, "streams": []}, ledger_of()) is None
     assert not has_estimates(look(window(None)).rows)
@@ -156,8 +163,8 @@ def test_the_story_tells_what_was_done_what_was_seen_and_what_was_missed():
         "the same numbers",
     ):
         assert part in text
-    times = [line.split()[0] for line in text.split("•")[1:]]
-    assert times
+    ended, made = text.index("holds only this by now"), text.index("The log breaks")
+    assert ended < made, "what ended a step comes before the next one"
 
 
 def test_a_pipe_gets_every_sentence_once_a_table_now_and_then_and_nothing_else():
