@@ -78,7 +78,7 @@ def estimate(
         other_side = _direction(window, learnt["O"], "O")
         deviation = sums[SUM["C"]] / sums[SUM["W"]]
         error = _error(window, Corrected(sums[SUM["C"]], sums[SUM["CC"]], sums[SUM["WC"]]))
-        comparable = verdict(deviation, error, sums[SUM["SF"]] / sums[SUM["W"]], resolution)
+        comparable = verdict(deviation, error, sums[SUM["SF"]] / sums[SUM["W"]], resolution, messages)
         return Estimates(
             total=total,
             blocks=np.count_nonzero(panes[first:].count_of("messages"), axis=0).astype(np.float64),

@@ -16,6 +16,8 @@ from estimators.pairs import Floats
 _Z_LIMIT: Final = 5.0
 #: A deviation below this part of the divergence does not change what the divergence says.
 _DIVERGENCE_SHARE: Final = 0.1
+#: As many messages without any variation are taken for a law, fewer for chance.
+_STEADY_MESSAGES: Final = 30
 
 #: Bias of E[r] by the precision of the logged numbers: half the variance of the rounding of a log ratio.
 RESOLUTION: Final = {"bf16": 4e-4, "float16": 6e-6, "float32": 1e-13}
@@ -45,7 +47,9 @@ def resolution_of(precision: str) -> float:
     )
 
 
-def verdict(deviation: Floats, error: Floats, sampler_side_fixed: Floats, resolution: float) -> Floats:
+def verdict(
+    deviation: Floats, error: Floats, sampler_side_fixed: Floats, resolution: float, messages: Floats
+) -> Floats:
     """Tell whether the pairs are comparable.
 
     Parameters
@@ -58,6 +62,9 @@ def verdict(deviation: Floats, error: Floats, sampler_side_fixed: Floats, resolu
         Fixed estimate of KL(sampler || other), in nats.
     resolution : float
         From `resolution_of`.
+    messages : float64 [...]
+        Where the error is 0, all of them have one ratio: at least 30 of them fail beyond the bound, since no luck
+        makes a greedy sampler's constant ratio.
 
     Returns
     -------
@@ -66,6 +73,7 @@ def verdict(deviation: Floats, error: Floats, sampler_side_fixed: Floats, resolu
     """
     bound = np.maximum(_DIVERGENCE_SHARE * sampler_side_fixed, resolution)
     within = np.abs(deviation) <= bound
-    failed = (error > 0) & ~within & (np.abs(deviation) >= _Z_LIMIT * error)
+    sure = np.where(error > 0, np.abs(deviation) >= _Z_LIMIT * error, (error == 0) & (messages >= _STEADY_MESSAGES))
+    failed = ~within & sure
     passed = np.where(error > 0, _Z_LIMIT * error <= bound, (error == 0) & within)
     return np.select([failed, passed], [0.0, 1.0], np.nan)

@@ -141,7 +141,15 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
             fit = "above"
         elif not heavy:  # where the tail is heavy, most samples read low
             fit = "below"
-    comparable = float(verdict(np.asarray(deviation), np.asarray(mean.error), np.asarray(fixed), resolution))
+    comparable = float(
+        verdict(
+            np.asarray(deviation),
+            np.asarray(mean.error),
+            np.asarray(fixed),
+            resolution,
+            np.asarray(float(ratios.messages)),
+        )
+    )
     if comparable == 1:
         fit = "fits"
     return (

@@ -38,13 +38,25 @@ def test_an_unknown_precision_is_refused_by_name(precision):
         (0.10, 0.05, 2.0, 1e-13, NAN),  # within the bound, but not known well enough
         (0.3, 0.04, 2.0, 1e-13, 0.0),  # known well enough for a pass, but failed
         (0.0, 0.0, 0.0, 1e-13, 1.0),  # nothing varies
-        (0.5, 0.0, 0.1, 1e-13, NAN),  # nothing varies, so there is no z
+        (0.5, 0.0, 0.1, 1e-13, 0.0),  # nothing varies, and nothing fits
+        (-0.1, 0.0, 0.005, 1e-13, 0.0),  # a greedy sampler with one ratio for all
         (0.5, NAN, 0.1, 1e-13, NAN),  # one message
     ],
 )
 def test_the_verdict_follows_the_rule(deviation, error, fixed, resolution, expected):
-    actual = verdict(np.array([deviation]), np.array([error]), np.array([fixed]), resolution)[0]
+    actual = verdict(np.array([deviation]), np.array([error]), np.array([fixed]), resolution, np.array([30.0]))[0]
     assert actual == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_few_equal_ratios_are_no_evidence():
+    few = verdict(np.array([0.5]), np.array([0.0]), np.array([0.1]), 1e-13, np.array([29.0]))
+    assert np.isnan(few[0])
+
+
+def test_a_greedy_sampler_with_one_ratio_for_all_is_not_comparable(oracle):
+    """Its messages vary in nothing, so there is no z; the mean of .9 is its kept mass all the same."""
+    assert oracle.estimate_of(np.full(30, math.log(0.9))).comparable[0] == 0
+    assert np.isnan(oracle.estimate_of(np.full(29, math.log(0.9))).comparable[0])
 
 
 def gaussian_u(rng, kl, shape):
