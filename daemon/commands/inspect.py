@@ -25,6 +25,7 @@ from daemon.inspection.text import finding_rows
 from daemon.inspection.words import count
 from daemon.inspection.yaml_text import configuration
 from daemon.kafka_admin import Admin
+from daemon.kafka_probe import any_reachable, diagnose
 from daemon.layout import printing
 from daemon.source import Batch
 from daemon.wiring import exports_of, security_of, spec_of
@@ -34,7 +35,6 @@ _SERVERS: Final = ("127.0.0.1:9092",)
 _TOPIC: Final = "pairs"
 _TITLE: Final = 12
 _WIDTH_MAX: Final = 110
-_READ_TIMEOUT_S: Final = 30.0
 
 
 def inspect(
@@ -118,8 +118,10 @@ def _topic(settings: Settings, topic: str | None) -> str:
 
 def _of_topic(settings: Settings, topic: str, records: int) -> Finding:
     """Inspect the newest records of every partition. Raises OperatingError where there is none."""
-    servers = settings.kafka.bootstrap_servers
-    with Admin(servers, security_of(settings.kafka), _READ_TIMEOUT_S) as admin:
+    servers, security = settings.kafka.bootstrap_servers, security_of(settings.kafka)
+    if not any_reachable(servers, security):  # the client would try for ten seconds first
+        raise OperatingError(diagnose(servers, security))
+    with Admin(servers, security) as admin:
         facts = admin.topic(topic)
         if facts is None:
             raise OperatingError(

@@ -14,7 +14,7 @@ from daemon.inspection.labels import label_candidates
 from daemon.inspection.leaves import SENTINEL, Leaf, leaves_of
 from daemon.inspection.log_base import NATS_PER_UNIT, log_base_evidence
 from daemon.inspection.masks import with_mask, with_placeholders
-from daemon.inspection.misfit import fields_in_words, misfit
+from daemon.inspection.misfit import fields_in_words, misfit, without_names
 from daemon.inspection.precision import coarser, precision_of
 from daemon.inspection.quality import side_quality
 from daemon.inspection.ratios import Ratios
@@ -45,7 +45,7 @@ def inspect_batches(batches: Iterable[Batch], *, max_records: int = RECORDS_MAX)
         return Finding(records=sample.records, unreadable=sample.records, problem=misfit(sample, {}))
     leaves = leaves_of(sample.documents)
     fields = fields_in_words(leaves)
-    shape, alternatives = _shape(sample, sample.encoding, leaves)
+    shape, alternatives = (None, []) if without_names(leaves) else _shape(sample, sample.encoding, leaves)
     finding = None if shape is None else _statistics(sample, sample.encoding, shape, leaves)
     if finding is None:
         unreadable = round(sample.records * sample.unreadable_share)

@@ -6,20 +6,35 @@ from itertools import combinations
 from typing import Final
 
 from daemon.inspection.leaves import Leaf, Look
+from daemon.inspection.names import last_name
 from daemon.inspection.sample import Sample
 
 _SHOWN: Final = 12
 #: A field that fewer than one in so many records has is not told.
 _RARE: Final = 10
+#: A number, a date, or several words.
+_DATUM: Final = re.compile(r"-?[0-9.]+(?:[eE][+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*|.*\s.*").fullmatch
 _NAME: Final = re.compile(r"[\w.@$:/\\\[\]-]{1,80}").fullmatch
 
 
 def fields_in_words(leaves: Mapping[str, Leaf]) -> tuple[str, ...]:
     """Each field with what it looks like; not those that few records have, whose names may be data themselves."""
+    if without_names(leaves):
+        return ()
     records = max((len(leaf.lengths) for leaf in leaves.values()), default=0)
     shown = [leaf for leaf in leaves.values() if len(leaf.lengths) * _RARE >= records and _is_name(leaf.path)]
     arrays = ("", "arrays of ", "arrays of arrays of ")
     return tuple(f"{leaf.path}: {arrays[min(leaf.depth, 2)]}{leaf.look.value}" for leaf in shown)
+
+
+def without_names(leaves: Mapping[str, Leaf]) -> bool:
+    """Tell that what stands for the fields' names is data: the first line of a CSV that has no header."""
+    data = [leaf for leaf in leaves.values() if _is_datum(last_name(leaf.path)) or last_name(leaf.path) in leaf.texts]
+    return 2 * len(data) > len(leaves)
+
+
+def _is_datum(name: str) -> bool:
+    return _DATUM(name) is not None
 
 
 def _is_name(path: str) -> bool:
@@ -42,6 +57,8 @@ def misfit(sample: Sample, leaves: Mapping[str, Leaf]) -> str:
     if not leaves:
         return f"The records are {kind}, but no objects with fields."
     alike = {Look.LOG_PROBABILITY, Look.PROBABILITY}
+    if without_names(leaves):
+        return "Its first line looks like data; write a line with the names of the columns above it."
     sides = [leaf for leaf in leaves.values() if leaf.look in alike and _is_name(leaf.path)]
     return _why(sides)
 

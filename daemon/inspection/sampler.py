@@ -22,6 +22,7 @@ samples tell: M = 5.28^2 v / k^2, or 6.28^2 v / (2 k)^2 for exact numbers. The b
 """
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -81,8 +82,8 @@ def sampler_evidence(
         named=named,
         log_odds=log_odds,
         zscore=mean.zscore,
-        q=_named_fit(q[0], evident == "q"),
-        p=_named_fit(p[0], evident == "p"),
+        q=_named_fit(q[0], evident == "q", q[2]),
+        p=_named_fit(p[0], evident == "p", p[2]),
         pairs_needed=None if evident or identical else pairs_needed(ratios, d, resolution),
         identical=identical,
         heavy_tailed=heavy,
@@ -141,15 +142,14 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
             fit = "above"
         elif not heavy:  # where the tail is heavy, most samples read low
             fit = "below"
-    comparable = float(
-        verdict(
-            np.asarray(deviation),
-            np.asarray(mean.error),
-            np.asarray(fixed),
-            resolution,
-            np.asarray(float(ratios.messages)),
-        )
+    verdicts = verdict(
+        np.asarray(deviation),
+        np.asarray(mean.error),
+        np.asarray(fixed),
+        resolution,
+        np.asarray(float(ratios.messages)),
     )
+    comparable = float(verdicts)
     if comparable == 1:
         fit = "fits"
     return (
@@ -159,11 +159,10 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
     )
 
 
-def _named_fit(side: SideEvidence, evident: bool) -> SideEvidence:
-    """Let the side that the data name fit, unless its ratio mean speaks against it."""
-    if evident and side.fit == "unclear":
-        return SideEvidence(side.path, side.ratio_mean, side.error, side.zscore, "fits")
-    return side
+def _named_fit(side: SideEvidence, evident: bool, heavy: bool) -> SideEvidence:
+    """Let the side that the data name fit, unless its ratio mean speaks against it or rests on a few messages."""
+    doubtful = heavy and abs(side.zscore) >= FIT_ZSCORE
+    return replace(side, fit="fits") if evident and side.fit == "unclear" and not doubtful else side
 
 
 def _decision(evident: Sampler | None, named: Sampler | None) -> tuple[Sampler, Decided]:

@@ -38,6 +38,10 @@ def _told(name: str, evidence: SamplerEvidence, side: SideEvidence) -> str:
     numbers = f"{formula} = {mean}{error}, z = {zscore(side.zscore)}"
     if side.fit == "fits":
         return f"{name} fits ({numbers})"
+    if evidence.evident == name and side.fit == "unclear":
+        return (
+            f"{name} is the sampler; whether it fits cannot be told, since a few messages hold most of it ({numbers})"
+        )
     if evidence.evident == name:  # below 1
         return f"{name} is the sampler, but a truncated one ({numbers})"
     if evidence.evident is not None or side.fit == "above":

@@ -137,6 +137,22 @@ def test_a_truncated_sampler_is_named_and_its_gap_is_the_mass_that_it_never_draw
     assert evidence.support_gap == pytest.approx(1 - other[kept].sum(), abs=4 * evidence.q.error)
 
 
+def test_a_truncated_sampler_of_the_same_model_has_one_ratio_in_every_pair():
+    evidence = weighed(np.full(2000, -math.log(0.9)))
+    assert (evidence.evident, evidence.chosen.fit, evidence.comparable) == ("q", "below", False)
+    assert evidence.support_gap == pytest.approx(0.1)
+
+
+def test_a_heavy_tail_is_not_taken_for_a_truncated_sampler():
+    """The ratio of two normal distributions 4 apart: nearly all of its mean is in outcomes that never come."""
+    x = np.random.default_rng(11).normal(0, 1, 5000)
+    evidence = weighed(-(x**2) / 2 + (x - 4) ** 2 / 2)
+    assert evidence.evident == "q"
+    assert evidence.q.ratio_mean < 0.9
+    assert evidence.heavy_tailed
+    assert evidence.q.fit in {"unclear", "fits"}
+
+
 def test_two_scores_of_a_class_that_neither_drew_fit_neither():
     draw = np.random.default_rng(9)
     evidence = weighed(draw.normal(0.3, 1.0, 5000))

@@ -230,6 +230,7 @@ def test_the_looks_of_fields_are_told_apart():
         ([{"name": "a", "count": 3}] * 30, "No field looks like"),
         ([{"score": number / 97} for number in range(90)], "Only `score`"),
         ([{"lon": -0.1 - n / 999, "temp": -3.5 - n % 7 / 10} for n in range(300)], "no two of them"),
+        ([{"0.25": n / 99, "0.125": n / 100} for n in range(99)], "first line looks like data"),
         ([{"x": [-0.5, -0.7], "y": [-0.5]}] * 30, "`x` and `y` both look like log-probabilities, but their arrays"),
     ],
 )
