@@ -128,11 +128,11 @@ count by ({STREAM}) (
     {terms.infinite}
 )""",
         summary=f"Thresholds of {_STREAM} have nothing to judge: drift would raise no alarm.",
-        description=f"{words.own_figure('%.0f')} thresholds (one for each series and direction) have "
-        f"{terms.min_messages} messages or more in the last {terms.long}, and no value of the fleet. Either several "
-        "replicas hold parts of one series and do not export them (set export.moments: true), or export.estimators "
-        "lacks adaptive, or export.directions lacks the threshold's direction, or these rules were made for another "
-        "min_messages. Look at the export section of the configuration.",
+        description=f"Thresholds without a value, by series and direction: {words.own_figure('%.0f')}. They have "
+        f"{terms.min_messages} messages or more in the last {terms.long}. Either several replicas hold parts of one "
+        "series and do not export them (set export.moments: true), or export.estimators lacks adaptive, or "
+        "export.directions lacks the threshold's direction, or these rules were made for another min_messages. Look at "
+        "the export section of the configuration.",
         severity="warning",
         hold=terms.patience,
     )

@@ -195,7 +195,7 @@ def _threshold_missing(terms: Terms) -> Alert:
         "KlaxonThresholdMissing",
         f"sum by ({STREAM}) (klaxon_series) > 0\nunless on ({STREAM})\n  klaxon_threshold_nats",
         summary=f"{_STREAM[0].upper()}{_STREAM[1:]} is measured, but nothing alarms on drift.",
-        description=f"{words.own_figure('%.0f')} series have no threshold. Look at what the stream shows on a calm "
+        description=f"Series without a threshold: {words.own_figure('%.0f')}. Look at what the stream shows on a calm "
         "day, and write a threshold above it into the configuration (streams[].thresholds). The runbook lists "
         "thresholds that others use.",
         severity="info",

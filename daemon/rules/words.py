@@ -8,7 +8,7 @@ tells the series from others of its stream.
 from typing import Final
 
 #: Labels of an alert that the series that it speaks of do not have, or that a query gives itself.
-_OWN: Final = ("severity", "window")
+_OWN: Final = ("__name__", "severity", "window")
 #: Labels that do not tell one series of a stream from another: ours, and those of scrape targets.
 _COMMON: Final = (*_OWN, "direction", "stream", "namespace", "job", "service", "endpoint", "container", "prometheus")
 

@@ -33,7 +33,9 @@ def partition_states(seed, now, *, messages=400, spread_seconds=50.0, shift=0.3,
     q than was drawn from, as a sampler with top-p does. With `ruled_out` one pair of partition 0 has p = 0.
     """
     return [
-        _state(np.random.default_rng([seed, number]), number, now, messages, spread_seconds, shift, truncated, ruled_out)
+        _state(
+            np.random.default_rng([seed, number]), number, now, messages, spread_seconds, shift, truncated, ruled_out
+        )
         for number in range(PARTITIONS)
     ]
 

@@ -9,7 +9,16 @@ import json
 import yaml
 
 #: Of each window of a series: the calm value. Windows are 5m and 1h.
-CALM = {"messages": 1000, "value": 0.002, "error": 1e-5, "pane": 2e-5, "ratio": 1, "z": 0.1, "comparable": 1, "infinite": 0}
+CALM = {
+    "messages": 1000,
+    "value": 0.002,
+    "error": 1e-5,
+    "pane": 2e-5,
+    "ratio": 1,
+    "z": 0.1,
+    "comparable": 1,
+    "infinite": 0,
+}
 THRESHOLDS = {"warning": 0.01, "critical": 0.1}
 
 
@@ -41,7 +50,9 @@ def series(target, model="a", *, alive=lambda minute: True, short=None, threshol
     return {key: only(alive, value) for key, value in world.items()}
 
 
-def replica(instance="one:9752", job="klaxon", *, alive=lambda minute: True, owned=None, begin=0, models=None, **changes):
+def replica(
+    instance="one:9752", job="klaxon", *, alive=lambda minute: True, owned=None, begin=0, models=None, **changes
+):
     """All metrics of one klaxond.
 
     Parameters

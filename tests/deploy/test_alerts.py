@@ -51,9 +51,7 @@ def test_nothing_fires_on_a_calm_stream(judged):
 
 def test_drift_fires_after_five_minutes_above_the_threshold_and_outlives_it_by_fifteen(judged):
     world = replica(models=[{"value": during(10, 30, 0.05, 0.002)}])
-    judged(
-        world, 60, firing(14), firing(15, drift()), firing(29, drift()), firing(44, drift()), firing(46), firing(60)
-    )
+    judged(world, 60, firing(14), firing(15, drift()), firing(29, drift()), firing(44, drift()), firing(46), firing(60))
 
 
 def test_drift_tells_every_threshold_that_is_passed(judged):
@@ -74,7 +72,13 @@ def test_drift_needs_to_be_sure_by_four_of_the_larger_error(judged, error):
 
 def test_pairs_that_are_not_comparable_are_told_instead_of_drift(judged):
     told = alert("PairsNotComparable", about=SERIES, window="1h")
-    judged(replica(models=[{**DRIFTS, "comparable": 0, "ratio": 0.9}]), HELD, firing(4), firing(5, told), firing(HELD, told))
+    judged(
+        replica(models=[{**DRIFTS, "comparable": 0, "ratio": 0.9}]),
+        HELD,
+        firing(4),
+        firing(5, told),
+        firing(HELD, told),
+    )
 
 
 def test_an_inconclusive_self_check_does_not_hold_drift_back(judged):

@@ -138,7 +138,9 @@ class Found:
 
     def of_stream(self, stream, suffix=""):
         return [
-            sample for sample in self.samples if sample[0]["stream"] == stream and sample[0]["__name__"].endswith(suffix)
+            sample
+            for sample in self.samples
+            if sample[0]["stream"] == stream and sample[0]["__name__"].endswith(suffix)
         ]
 
     def value(self, name, stream, model, window, **labels):
@@ -161,7 +163,13 @@ def _assert_the_sums_are_those_of_the_whole(found, name, whole):
                 fixed = estimates.of(direction).fixed.value[row]
                 for level in ("merged", "fleet"):
                     labels = {"direction": direction, "estimator": "fixed"}
-                    same(found.value(f"klaxon_kl_nats:{level}", name, model, window, **labels), fixed, name, model, window)
+                    same(
+                        found.value(f"klaxon_kl_nats:{level}", name, model, window, **labels),
+                        fixed,
+                        name,
+                        model,
+                        window,
+                    )
             naive = found.value("klaxon_kl_nats:merged", name, model, window, direction="reverse", estimator="naive")
             same(naive, estimates.reverse.naive.value[row])
             same(found.value("klaxon_ratio_mean:fleet", name, model, window), estimates.ratio_mean[row])
