@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+from html import escape, unescape
 
 import pytest
 
@@ -229,18 +230,57 @@ def test_the_status_follows_the_board_and_the_readiness(running):
     assert json.loads(running.ask("/api/v1/status")[2])["ready"] is True
 
 
-def test_the_landing_page_links_what_exists_and_escapes_what_it_shows(running):
-    status, headers, body = running.ask("/")
-    page = body.decode()
+def links_of(body):
+    """Targets of all links of a page."""
+    return {unescape(link) for link in re.findall(r'href="([^"]+)"', body.decode())}
+
+
+@pytest.mark.parametrize("path", ["/", "/?stream=ranker", "/?stream=bandit&refresh=off", "/reference"])
+def test_every_link_of_a_page_leads_to_a_page_of_ours_and_every_anchor_to_a_place_on_it(running, path):
+    running.publish()
+    status, headers, body = running.ask(path)
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert "1.2.3&lt;b&gt;" in page
-    links = re.findall(r'href="([^"]+)"', page)
-    assert set(links) == {"/metrics", "/api/v1/status", "/readyz", "/livez"}
-    assert all(running.ask(link)[0] in {200, 503} for link in links)
-    assert "<script" not in page
+    assert {"/", "/reference", "/metrics", "/api/v1/status", "/api/v1/history", "/readyz"} <= links_of(body)
+    for link in links_of(body):
+        target, _, anchor = link.partition("#")
+        found, _, page = running.ask(target or path)
+        assert found in {200, 503}, link
+        assert not anchor or f'id="{anchor}"' in page.decode(), link
 
 
-PATHS = ["/", "/metrics", "/livez", "/readyz", "/api/v1/status", "/nothing"]
+def test_the_page_escapes_what_it_shows_and_follows_the_board(running):
+    assert b"Nothing has been published yet." in running.ask("/")[2]
+    assert b"1.2.3&lt;b&gt;" in running.ask("/")[2]
+    running.publish()
+    assert b"Nothing has been published yet." not in running.ask("/")[2]
+    assert escape(HOSTILE).encode() in running.ask("/")[2]
+    running.health.heartbeat = time.monotonic() - 61
+    assert b"The daemon makes no progress" in running.ask("/")[2]
+
+
+@pytest.mark.parametrize("path", ["/?stream=<script>", "/api/v1/history?stream=nobody", "/?stream="])
+def test_a_stream_that_is_none_is_404_and_is_not_repeated(running, path):
+    running.publish()
+    status, headers, body = running.ask(path)
+    assert (status, headers["content-type"]) == (404, "text/plain; charset=utf-8")
+    assert body == b"no stream of this name has been published; / lists those that have\n"
+
+
+def test_before_the_first_publish_a_page_of_one_stream_waits_for_it(running):
+    assert running.ask("/?stream=ranker")[0] == 200
+
+
+PATHS = [
+    "/",
+    "/reference",
+    "/api/v1/history",
+    "/api/v1/openapi.json",
+    "/metrics",
+    "/livez",
+    "/readyz",
+    "/api/v1/status",
+    "/nothing",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
