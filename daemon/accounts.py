@@ -89,7 +89,10 @@ def rejects_of(decoded: Decoded, absorbed: Absorbed | None) -> dict[str, Rejecte
     """Return what a batch's decoder and its partition's state rejected, by reason."""
     rejected = dict(decoded.rejected)
     for reason, refused in () if absorbed is None else absorbed.rejected.items():
-        found = [(offset, _DETAILS[reason]) for offset in refused.offsets.tolist()]
+        details = [f"{_DETAILS[reason]}: {', '.join(names)}" for names in refused.pair_reasons] or (
+            [_DETAILS[reason]] * refused.count
+        )
+        found = list(zip(refused.offsets.tolist(), details, strict=True))
         if reason in rejected:
             found += zip(rejected[reason].offsets, rejected[reason].details, strict=True)
         rejected[reason] = rejected_of(found)
@@ -99,5 +102,5 @@ def rejects_of(decoded: Decoded, absorbed: Absorbed | None) -> dict[str, Rejecte
 _DETAILS: Mapping[str, str] = {
     "future": "the event time is further ahead of the record's timestamp than max_skew: look at the producer's clock",
     "late": "the event time is older than what the longest window keeps: look for a slow producer",
-    "empty": "no pair of the record was accepted: see klaxon_pairs_rejected_total for the reasons",
+    "empty": "no pair of the record was accepted, for these reasons",
 }

@@ -19,7 +19,7 @@ from estimators.moments import Moments
 from estimators.pairs import Floats, Ints, Pairs
 from estimators.rings import Ring, add, advance, group, new_ring, resize
 from estimators.spec import StreamSpec
-from estimators.validation import Rules, validate
+from estimators.validation import PAIR_REASONS, Rules, reasons_of, validate
 
 #: `complete_from_us` of a log that was read from its first offset.
 START_OF_TIME_US: Final = -(2**62)
@@ -50,9 +50,16 @@ class PartitionState:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecords:
-    """Records rejected for one reason, at least one; `offsets` is int64 [records], ascending."""
+    """Records rejected for one reason, at least one.
+
+    Attributes
+    ----------
+    offsets : int64 [records], ascending
+    pair_reasons : of each `empty` record the reasons that rejected its pairs; empty for other reasons
+    """
 
     offsets: Ints
+    pair_reasons: tuple[tuple[str, ...], ...] = ()
 
     @property
     def count(self) -> int:
@@ -128,7 +135,7 @@ def absorb(state: PartitionState, spec: StreamSpec, pairs: Pairs) -> Absorbed:
     accepted, pairs_rejected = _accept(judgeable, clock_us, spec.rules)
     records = _distinct(accepted.offset)
     if _distinct(judgeable.offset) > records:
-        rejected["empty"] = _rejected(np.setdiff1d(judgeable.offset, accepted.offset))
+        rejected["empty"] = _empty(judgeable, accepted.offset, spec.rules)
 
     arrivals = Arrivals(accepted.keys, accepted.event_us, accepted.clock_us, judged.end_us, spec.longest_ring)
     admission = admit(state.series, arrivals, spec.max_series)
@@ -169,6 +176,16 @@ def _in_time(pairs: Pairs, judged: Judgement) -> tuple[dict[str, RejectedRecords
             rejected[reason] = _rejected(pairs.offset[mask])
             kept &= ~mask
     return rejected, _select(pairs, kept), judged.clock_us[kept]
+
+
+def _empty(pairs: Pairs, accepted: Ints, rules: Rules) -> RejectedRecords:
+    """Tell of the records without an accepted pair why each of their pairs was rejected."""
+    offsets = np.setdiff1d(pairs.offset, accepted)
+    left = _select(pairs, np.isin(pairs.offset, offsets))
+    record = np.repeat(np.searchsorted(offsets, left.offset), np.diff(left.first_pair, append=len(left.log_p)))
+    occurred = np.zeros((len(offsets), len(PAIR_REASONS)), np.bool_)
+    occurred[record, reasons_of(left.log_p, left.log_q, left.weight, rules)] = True
+    return RejectedRecords(offsets, tuple(tuple(compress(PAIR_REASONS, row)) for row in occurred.tolist()))
 
 
 def _select(pairs: Pairs, kept: Mask) -> Pairs:

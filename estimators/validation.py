@@ -91,8 +91,7 @@ def validate(log_p: Floats, log_q: Floats, weight: Floats | None, first_pair: In
         below 1e-60).
     """
     log_other, log_sampler = (log_p, log_q) if rules.sampled_from == "q" else (log_q, log_p)
-    lowest = max(rules.sentinel_below, -LOG_LIMIT)
-    highest = (rules.positive_tolerance if rules.kind == "discrete" else LOG_LIMIT) / rules.nats_per_unit
+    lowest, highest = _bounds(rules)
     if _all_usable(log_other, log_sampler, weight, lowest, highest):
         u = _log_ratio(log_other, log_sampler, rules.nats_per_unit)
         return Validated(u, weight, first_pair, np.arange(first_pair.size), {})
@@ -108,6 +107,21 @@ def validate(log_p: Floats, log_q: Floats, weight: Floats | None, first_pair: In
         weight = None if weight is None else weight[keep]
     first_pair, message = _remaining(keep, first_pair)
     return Validated(_log_ratio(log_other, log_sampler, rules.nats_per_unit), weight, first_pair, message, rejected)
+
+
+def reasons_of(log_p: Floats, log_q: Floats, weight: Floats | None, rules: Rules) -> Ints:
+    """Return which reason rejects each pair: int64 [pairs], indexes of PAIR_REASONS, -1 for a pair that may be used."""
+    log_other, log_sampler = (log_p, log_q) if rules.sampled_from == "q" else (log_q, log_p)
+    reasons = np.full(log_p.size, -1, np.int64)
+    for reason, hit in _faults(log_other, log_sampler, weight, *_bounds(rules)):
+        reasons[hit & (reasons < 0)] = PAIR_REASONS.index(reason)
+    return reasons
+
+
+def _bounds(rules: Rules) -> tuple[float, float]:
+    """Return what logs have to be above, and at most, in their own unit."""
+    highest = (rules.positive_tolerance if rules.kind == "discrete" else LOG_LIMIT) / rules.nats_per_unit
+    return max(rules.sentinel_below, -LOG_LIMIT), highest
 
 
 def _all_usable(log_other: Floats, log_sampler: Floats, weight: Floats | None, lowest: float, highest: float) -> bool:

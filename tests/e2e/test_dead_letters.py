@@ -93,6 +93,8 @@ def test_each_reason_has_its_letters_once_and_content_only_where_asked(kafka_bro
         else:
             assert "value_base64" not in letter
             assert ("payload_omitted" in letter) == payload
+    empty = [letter["detail"] for _, letter, _ in found if letter["reason"] == "empty"]
+    assert [detail.rpartition(": ")[2] for detail in empty if ": " in detail] == ["positive", "sentinel"]
     assert CANARY not in daemon.log.read_text()
 
 

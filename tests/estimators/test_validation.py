@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimators.pairs import NULL_LOG_PROB
-from estimators.validation import PAIR_REASONS, WEIGHT_MAX, WEIGHT_MIN, Rules, validate
+from estimators.validation import PAIR_REASONS, WEIGHT_MAX, WEIGHT_MIN, Rules, reasons_of, validate
 
 INF, NAN = math.inf, math.nan
 DENSITY = Rules(kind="density")
@@ -70,6 +70,8 @@ CASES = [
 def test_the_first_reason_that_hits_decides(log_p, log_q, weight, rules, reason):
     valid = validate(np.array([log_p]), np.array([log_q]), np.array([weight]), np.array([0]), rules)
     assert valid.rejected == ({reason: 1} if reason else {})
+    (index,) = reasons_of(np.array([log_p]), np.array([log_q]), np.array([weight]), rules)
+    assert (PAIR_REASONS[index] if index >= 0 else None) == reason
     assert valid.u.size == valid.message.size == valid.first_pair.size == (0 if reason else 1)
 
 
@@ -117,6 +119,9 @@ def test_many_pairs_are_judged_as_each_alone(rows, data):
     together = validate(log_p, log_q, weight, np.array(first), Rules())
     alone = [validate(*(np.array([x]) for x in row), np.array([0]), Rules()) for row in rows]
     assert together.u.tolist() == [u for one in alone for u in one.u.tolist()]
+    expected = [next(iter(one.rejected), None) for one in alone]
+    found = reasons_of(log_p, log_q, weight, Rules()).tolist()
+    assert [PAIR_REASONS[index] if index >= 0 else None for index in found] == expected
     assert sum(together.rejected.values()) == sum(not one.u.size for one in alone)
     for reason in PAIR_REASONS:
         assert together.rejected.get(reason, 0) == sum(one.rejected.get(reason, 0) for one in alone)

@@ -285,5 +285,5 @@ def brute():
         BAD_PAIRS=BAD_PAIRS, DIRECTIONS=DIRECTIONS, KEYS=KEYS, Record=Record, assert_close=assert_close,
         assert_same_moments=assert_same_moments, cell_of=cell_of, cells=cells, cuts=cuts, logs=logs,
         moments_of=moments_of, pairs_of=pairs_of, pane=pane, plain=plain, replay=replay, ring_size=ring_size,
-        spec_of=spec_of, specs=specs, state_of=state_of,
+        reason_of=reason_of, spec_of=spec_of, specs=specs, state_of=state_of,
     )  # fmt: skip

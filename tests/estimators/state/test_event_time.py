@@ -76,6 +76,7 @@ def test_a_record_is_empty_only_if_none_of_its_messages_keeps_a_pair(brute):
     record = lambda offset, *parts: brute.Record(offset, 10, 10, tuple(((k,), (pair,)) for k, pair in parts))  # noqa: E731
     _, (answer,) = brute.state_of(spec, [record(0, good, nan), record(3, nan, zero), record(4, zero, good, good)])
     assert (answer.rejected["empty"].count, answer.rejected["empty"].offset) == (1, 3)
+    assert answer.rejected["empty"].pair_reasons == (("nan", "sampler_zero"),)
     assert (answer.records_accepted, answer.messages) == (2, 3)
     assert answer.pairs_rejected == {"nan": 2, "sampler_zero": 2}
 

@@ -59,6 +59,11 @@ def test_answers_add_up_to_what_the_records_hold(brute, data):
         for reason, reject in answer.rejected.items():
             assert (reject.count, reject.offset) == (len(reject.offsets), reject.offsets[0])
             rejected.setdefault(reason, []).extend(reject.offsets.tolist())
+            assert len(reject.pair_reasons) == (reject.count if reason == "empty" else 0)
+            for offset, names in zip(reject.offsets.tolist(), reject.pair_reasons, strict=False):
+                (record,) = (record for record in records if record.offset == offset)
+                pairs = [pair for _, held in record.messages for pair in held]
+                assert set(names) == {brute.reason_of(*pair) for pair in pairs}
         for index, key in enumerate(answer.keys):
             moments = answer.moments[index]
             by_key[key] = by_key[key].merge(moments) if key in by_key else moments
