@@ -25,7 +25,7 @@ PICTURES = ROOT / "deploy/pictures"
 KLAXOND = Path(sys.executable).with_name("klaxond")
 LOG = "daemon/data/open_bandit_bts.csv.gz"
 TERMINAL_COLUMNS, TERMINAL_LINES = 110, 50
-PAGE_WIDTH_PX, PAGE_HEIGHT_PX = 1200, 1000
+PAGE_WIDTH_PX, PAGE_HEIGHT_PX = 1200, 640
 STORY_SECONDS = 150
 #: Chromium's numbers for what prefers-color-scheme is.
 SCHEMES = {"page.png": 1, "page-dark.png": 0}
