@@ -35,6 +35,11 @@ def check(
         typer.echo(_sentence(settings, number, stream))
         if series_bytes(stream.spec) > SERIES_BYTES_HIGH:
             typer.echo(f"warning: {_large_series(settings, number, stream.spec)}", err=True)
+    if settings.dead_letter.topic is not None:
+        what = "with its key and value" if settings.dead_letter.payload else "without its content"
+        typer.echo(
+            f"dead letters: each record that cannot be used is told in topic {settings.dead_letter.topic}, {what}"
+        )
     if not connect:
         return
     worst = 0

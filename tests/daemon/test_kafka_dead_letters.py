@@ -14,8 +14,9 @@ from daemon.clock import SystemClock
 from daemon.dead_letters import Parcel
 from daemon.kafka_dead_letters import KafkaCarrier
 from daemon.kafka_options import KafkaOptions
+from daemon.kafka_security import Sasl, Security
 from tests.e2e.test_dead_letters import letters
-from tests.kafka_server import free_ports
+from tests.kafka_server import PASSWORD, USER, free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,8 +26,9 @@ def carrier():
     """Make carriers: carrier(address, topic)."""
     made = []
 
-    def make(address, topic):
-        options = KafkaOptions(bootstrap_servers=(address,), group_id="g", topics=("t",))
+    def make(address, topic, security=None):
+        security = security or Security()
+        options = KafkaOptions(bootstrap_servers=(address,), group_id="g", topics=("t",), security=security)
         made.append(KafkaCarrier(options, topic, SystemClock()))
         return made[-1]
 
@@ -126,6 +128,22 @@ def test_letters_that_wait_for_a_topic_arrive_once_it_is_made(kafka_broker, carr
     assert sorted(letter["offset"] for _, letter, _ in letters(kafka_broker, topic)) == list(range(50))
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize(("password", "arrives"), [(PASSWORD, True), ("wrong-password", False)])
+def test_letters_are_sent_with_the_daemon_s_own_credentials(kafka_broker, carrier, monkeypatch, password, arrives):
+    monkeypatch.setattr(kafka_dead_letters, "_LOOK_SECONDS", 5.0 if arrives else 1.0)
+    topic = f"secured-{time.time_ns()}"
+    kafka_broker.create_topic(topic)
+    sasl = Sasl(mechanism="PLAIN", username=USER, password=password)
+    security = Security(protocol="SASL_SSL", ca_file=str(kafka_broker.certificates.ca_file), sasl=sasl)
+    ours = carrier(kafka_broker.address("sasl"), topic, security)
+    ours.carry(parcel(1))
+    failure = outcomes(ours, 1)[1]
+    assert (failure == "") == arrives
+    assert password not in failure
+    assert len(letters(kafka_broker, topic)) == arrives
+
+
 def test_without_a_broker_nothing_blocks_and_each_letter_has_its_outcome(carrier, monkeypatch):
     monkeypatch.setattr(kafka_dead_letters, "_LOOK_SECONDS", 1.0)
     monkeypatch.setattr(kafka_dead_letters, "_METADATA_MS", 500)
@@ -143,6 +161,7 @@ from daemon.clock import SystemClock
 from daemon.dead_letters import Parcel
 from daemon.kafka_dead_letters import KafkaCarrier
 from daemon.kafka_options import KafkaOptions
+from daemon.kafka_security import Sasl, Security
 
 address, topic = sys.argv[1:]
 carrier = KafkaCarrier(KafkaOptions(bootstrap_servers=(address,), group_id="g", topics=("t",)), topic, SystemClock())

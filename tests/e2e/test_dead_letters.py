@@ -177,6 +177,7 @@ def test_a_missing_topic_is_told_at_start_and_by_check_and_stops_nothing(kafka_b
     check = [sys.executable, "-m", "daemon", "check", "--config.file", str(daemon.config), "--connect"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
+    assert f"is told in topic {topic}-dead, without its content" in done.stdout
     assert f"fault: the dead-letter topic {topic}-dead does not exist" in done.stderr
     assert f"{topic}-dead" not in kafka_broker.admin.list_topics()
     kafka_broker.create_topic(f"{topic}-dead")
