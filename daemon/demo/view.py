@@ -72,9 +72,13 @@ def live(state: DemoState, width: int, height: int, glyphs: Glyphs) -> Group:
     rows = state.rows if tall else [row for row in state.rows if row.window == LONG_WINDOW]
     values, series = values_table(rows, width), series_table(state, width, glyphs)
     notes = [line for note in footer(state) for line in textwrap.wrap(note, width)]
-    taken = len(top) + values.row_count + series.row_count + len(notes) + 6  # heads, blank lines, the cursor's line
+    taken = (
+        len(top) + values.row_count + series.row_count + len(notes) + 6 + tall
+    )  # heads, blank lines, the cursor's line
     story = _newest(told(state), width, max(_FEWEST_LINES, height - taken), glyphs)
-    return Group(*parts, Text(), *story, Text(), values, Text(), series, *(Text(note) for note in notes))
+    return Group(
+        *parts, Text(), *story, Text(), values, Text(), series, *[Text()] * tall, *(Text(note) for note in notes)
+    )
 
 
 def _newest(found: Sequence[Line], width: int, room: int, glyphs: Glyphs) -> list[Text]:
