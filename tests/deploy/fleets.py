@@ -29,8 +29,9 @@ _SPEC = StreamSpec(windows=tuple(WindowSpec(label, int(seconds * 1e6)) for label
 def partition_states(seed, now, *, messages=400, spread_seconds=50.0, shift=0.3, truncated=0.0, ruled_out=False):
     """One state for each partition; series `a` and `b` are in all of them, `c` in the last two only.
 
-    x is drawn from N(0, 1) = q, p is N(shift, 1); a message has one to four pairs. With `truncated` the log says a larger
-    q than was drawn from, as a sampler with top-p does. With `ruled_out` one pair of partition 0 has p = 0.
+    x is drawn from N(0, 1) = q, p is N(shift, 1); a message has one to four pairs. With `truncated`
+    every log ratio is smaller by that, as behind a sampler with top-p. With `ruled_out` one pair of partition 0 has
+    p = 0.
     """
     return [
         _state(

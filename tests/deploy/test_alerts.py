@@ -1,4 +1,4 @@
-"""Each alert fires when it should, and nothing fires through what is no fault: promtool's unit tests of the shipped file."""
+"""Each alert fires when it should, and none through what is no fault: promtool's unit tests of the shipped file."""
 
 from pathlib import Path
 
@@ -252,7 +252,7 @@ def test_a_restart_of_the_only_replica_is_no_alarm(judged):
 
 
 def rollout(**model):
-    """Two replicas with a partition each, replaced one after the other; one scrape sees a partition twice, one not at all."""
+    """Two replicas with a partition each, replaced in turn; one scrape sees a partition twice, two do not see one."""
 
     def owner(place, instance, first, last):
         return replica(

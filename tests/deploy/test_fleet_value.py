@@ -37,7 +37,7 @@ LOGS = {
     "few": {"messages": 6},
 }
 #: The same log as `whole`, with something amiss.
-AMISS = ("unowned", "twice", "restoring", "more_partitions", "incomplete", "unmerged")
+AMISS = ("unowned", "twice", "swapped", "restoring", "more_partitions", "incomplete", "unmerged")
 DRIFTED = {"value": 0.05, "lower": 0.048, "upper": 0.052}
 BOARDS = {
     "calm": series(),
@@ -66,8 +66,8 @@ def replica_text(number, now, states):
             complete=float((name, number) != ("incomplete", 1)),
         )
         boards.append(made)
-        numbers = [partition for partition in owned if (name, partition) != ("unowned", 5)]
-        if (name, number) == ("twice", 0):
+        numbers = [partition for partition in owned if (name, partition) not in {("unowned", 5), ("swapped", 4)}]
+        if number == 0 and name in ("twice", "swapped"):
             numbers.append(5)
         partitions += partition_boards(name, numbers, restored=(name, number) != ("restoring", 2))
     if number == 0:
@@ -112,7 +112,7 @@ def test_three_parts_make_the_whole_and_anything_amiss_makes_it_absent(fleet, st
     _assert_one_owner_is_passed_through(found, view_of(logs["whole"][4:], now))
     _assert_one_pane_is_the_whole_s_own_estimate(found, view_of(logs["one_pane"], now))
     _assert_infinity_is_absent_or_said(found)
-    for name in ("unowned", "twice", "restoring", "more_partitions"):
+    for name in ("unowned", "twice", "swapped", "restoring", "more_partitions"):
         assert not found.of_stream(name), name
     assert found.value("klaxon_kl_nats:merged", "incomplete", "a", "1m", direction="reverse", estimator="fixed")
     assert not found.of_stream("incomplete", ":fleet")
@@ -254,7 +254,7 @@ def _assert_each_alert_is_about_its_stream(server):
         (sample.labels["alertname"], sample.labels.get("stream"))
         for sample in server.query('ALERTS{alertstate="firing"}', time.time() - 1)
     }
-    unread = {("KlaxonNotReady", name) for name in ("unowned", "twice", "restoring", "more_partitions")}
+    unread = {("KlaxonNotReady", name) for name in ("unowned", "twice", "swapped", "restoring", "more_partitions")}
     assert {pair for pair in firing if pair[0] != "KlaxonThresholdMissing"} == unread | {
         ("KlaxonDrift", "drifted"),
         ("KlaxonDrift", "drifted_while_incomplete"),
@@ -278,7 +278,7 @@ def _assert_each_alert_is_about_its_stream(server):
         "Drift (warning) in stream drifted, model m0: KL(q||p) is 5 times its threshold."
     )
     assert drift["annotations"]["description"].startswith(
-        "KL(q||p) over 1m is 0.05 nats (95 % interval 0.05 to 0.05), 5 times the threshold of 0.01; over 10s it is 0.05. "
-        "The two probabilities of a typical outcome differ by a factor of about 1.37. The pairs are comparable. It has "
-        "been so since 20"
+        "KL(q||p) over 1m is 0.05 nats (95 % interval 0.05 to 0.05), 5 times the threshold of 0.01; over 10s it is "
+        "0.05. The two probabilities of a typical outcome differ by a factor of about 1.37. The pairs are comparable. "
+        "It has been so since 20"
     )
