@@ -72,13 +72,11 @@ def live(state: DemoState, width: int, height: int, glyphs: Glyphs) -> Group:
     rows = state.rows if tall else [row for row in state.rows if row.window == LONG_WINDOW]
     values, series = values_table(rows, width), series_table(state, width, glyphs)
     notes = [line for note in footer(state) for line in textwrap.wrap(note, width)]
-    taken = (
-        len(top) + values.row_count + series.row_count + len(notes) + 6 + tall
-    )  # heads, blank lines, the cursor's line
+    blank = [Text()] * tall
+    # Two heads, three blank lines, and the one that the cursor is left on.
+    taken = len(top) + values.row_count + series.row_count + len(notes) + len(blank) + 6
     story = _newest(told(state), width, max(_FEWEST_LINES, height - taken), glyphs)
-    return Group(
-        *parts, Text(), *story, Text(), values, Text(), series, *[Text()] * tall, *(Text(note) for note in notes)
-    )
+    return Group(*parts, Text(), *story, Text(), values, Text(), series, *blank, *(Text(note) for note in notes))
 
 
 def _newest(found: Sequence[Line], width: int, room: int, glyphs: Glyphs) -> list[Text]:
