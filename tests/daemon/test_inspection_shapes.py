@@ -74,12 +74,14 @@ def test_an_array_that_leaves_out_just_the_placeholders_is_taken_for_the_mask():
     records = []
     for log_p, log_q in World().sequences():
         p, q = padded(log_p, log_q)
-        records.append({"alpha": p, "beta": q, "flags": [0] * 10 + [1] * 40, "odd": [0, 1] * 25})
+        records.append(
+            {"alpha": p, "beta": q, "wide": [0] * 20 + [1] * 30, "flags": [0] * 10 + [1] * 40, "odd": [0, 1] * 25}
+        )
     finding = inspected(records)
     assert finding.stream["paths"]["mask"] == "flags"
     assert finding.mask.decided_by == "evidence"
     assert finding.mask.masked == pytest.approx(0.2)
-    assert "odd" in finding.mask.candidates
+    assert finding.mask.candidates == ("wide", "odd")
     assert not finding.mask.missing
 
 
