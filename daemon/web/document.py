@@ -8,8 +8,8 @@ from daemon.web.style import STYLE
 #: Address, name, and what it is.
 LINKS: Final = (
     ("/metrics", "Metrics", "for Prometheus"),
-    ("/api/v1/status", "Status", "the newest numbers as JSON"),
-    ("/api/v1/history", "History", "the last hour as JSON"),
+    ("/api/v1/status", "JSON", "of the newest numbers"),
+    ("/api/v1/history", "History", "of the last hour, JSON"),
     ("/api/v1/openapi.json", "OpenAPI", "what the JSON holds"),
     ("/readyz", "Readiness", "whether the numbers can be used"),
     ("/livez", "Liveness", "whether the process makes progress"),

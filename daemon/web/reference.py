@@ -13,12 +13,12 @@ from daemon.web.style import TONES
 
 def reference_page(version: str) -> str:
     """Return the page; it does not change while the process runs."""
-    contents = [link("#verdicts", "Verdicts"), *(link(f"#{subject}", TITLES[subject]) for subject in Subject)]
+    contents = [link("#verdicts", "Verdicts"), *(link(f"#{subject}", _title(subject)) for subject in Subject)]
     return document(
         "Reference - Klaxon",
         version,
         element("p", "Reference", class_="lead"),
-        element("p", joined(contents, " · "), class_="meta"),
+        element("p", joined(contents, " · "), class_="small"),
         element("section", *_verdicts(), class_="help", id="verdicts"),
         *(_metrics(subject) for subject in Subject),
     )
@@ -52,9 +52,13 @@ def _metrics(subject: Subject) -> Html:
     table = element(
         "table", element("thead", element("tr", *heads)), element("tbody", *(_row(metric) for metric in metrics))
     )
-    title = TITLES[subject]
+    title = _title(subject)
     holder = element("div", table, class_="wide", role="region", aria_label=title, tabindex="0")
     return element("section", element("h2", title), holder, id=subject)
+
+
+def _title(subject: Subject) -> str:
+    return TITLES[subject].replace("`", "")
 
 
 def _row(metric: Metric) -> Html:

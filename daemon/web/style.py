@@ -74,7 +74,7 @@ nav{display:flex;flex-wrap:wrap;gap:.25rem 1rem;font-size:.9rem}
 section{margin-top:2.25rem;padding-top:1.25rem;border-top:1px solid var(--rule)}
 .facts{display:flex;flex-wrap:wrap;gap:.4rem 1.75rem;margin:.5rem 0 0}
 .facts div{display:flex;gap:.4rem}.facts dt{color:var(--quiet-text)}.facts dd{margin:0;color:var(--text)}
-article{display:grid;grid-template-columns:minmax(0,1fr) 15rem 20rem;gap:.5rem 1.75rem;padding:1.1rem 0;
+article{display:grid;grid-template-columns:minmax(0,1fr) 16.5rem 20rem;gap:.5rem 1.75rem;padding:1.1rem 0;
 border-top:1px solid var(--rule)}
 section>article:first-of-type{border-top:0}
 .said{display:flex;flex-direction:column;gap:.4rem;align-items:flex-start}
@@ -94,8 +94,10 @@ svg text{font-size:10px;fill:var(--quiet-text)}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin-top:1rem;font-size:.9rem;min-width:100%}
 caption{text-align:left;font-weight:600;padding-bottom:.4rem}
-th,td{text-align:left;vertical-align:top;padding:.3rem 1rem .3rem 0;border-bottom:1px solid var(--rule);font-weight:400}
+th,td{overflow-wrap:break-word;text-align:left;vertical-align:top;padding:.3rem 1rem .3rem 0;
+border-bottom:1px solid var(--rule);font-weight:400}
 thead th{color:var(--quiet-text)}td.number{white-space:nowrap}
+th code{white-space:nowrap}section>p{margin-top:.5rem}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .help h3{margin-top:1.25rem}.help ul{margin:.25rem 0 0;padding-left:1.25rem}
 footer{margin-top:2.5rem;padding-top:1rem;border-top:1px solid var(--rule);display:grid;gap:.5rem}
