@@ -143,10 +143,10 @@ def run(script, *arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, **options).stdout
 
 
-def replay(path):
-    """The first series that replay finds in a file of pairs."""
-    command = [KLAXOND, "replay", "--input", path, "--preset", "canonical", "--window", "all", "--output", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+def replay(pairs):
+    """The first series that replay finds in pairs as JSON lines, told nothing about them."""
+    command = [KLAXOND, "replay", "--input", "-", "--output", "json"]
+    done = subprocess.run(command, input=pairs, capture_output=True, text=True, timeout=60, check=True)
     found = json.loads(done.stdout)
     assert found["rejected"] == {}
     return found["series"][0]
@@ -154,11 +154,10 @@ def replay(path):
 
 @pytest.mark.parametrize("shape", [completion, chat_completion])
 @pytest.mark.parametrize("route", ["/v1/completions", "/generate"])
-def test_rescored_answers_have_the_divergence_of_the_two_models(engine, tmp_path, shape, route):
-    pairs = tmp_path / "pairs.jsonl"
+def test_rescored_answers_have_the_divergence_of_the_two_models(engine, shape, route):
     log = served_log(shape)
-    pairs.write_text(run("rescore.py", engine + route, "small-4bit", "1", input=log))
-    first, answer = (json.loads(text.splitlines()[0]) for text in (pairs.read_text(), log))
+    pairs = run("rescore.py", engine + route, "small-4bit", "1", input=log)
+    first, answer = (json.loads(text.splitlines()[0]) for text in (pairs, log))
     prompt = answer["choices"][0].get("prompt_token_ids") or answer["prompt_token_ids"]
     tokens = prompt + answer["choices"][0]["token_ids"]
     assert first == {
@@ -175,10 +174,9 @@ def test_rescored_answers_have_the_divergence_of_the_two_models(engine, tmp_path
     assert abs(reverse["value"] - truth) < 4 * reverse["standard_error"] < 0.2 * truth
 
 
-def test_a_model_that_scores_its_own_answers_is_no_distance_away(engine, tmp_path, monkeypatch):
+def test_a_model_that_scores_its_own_answers_is_no_distance_away(engine, monkeypatch):
     monkeypatch.setitem(globals(), "SCORER", SERVED)
-    pairs = tmp_path / "pairs.jsonl"
-    pairs.write_text(run("rescore.py", f"{engine}/v1/completions", "small", "1", input=served_log(completion)))
+    pairs = run("rescore.py", f"{engine}/v1/completions", "small", "1", input=served_log(completion))
     assert replay(pairs)["reverse"]["adaptive"]["value"] == 0
 
 
