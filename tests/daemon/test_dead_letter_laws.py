@@ -28,7 +28,7 @@ def run(world, actions):
 
 
 @given(st.lists(LIVING, max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_while_replicas_live_each_rejected_record_has_one_letter_and_windows_stay_exact(actions):
     world = DeadLetterWorld()
     run(world, actions)
@@ -40,7 +40,7 @@ def test_while_replicas_live_each_rejected_record_has_one_letter_and_windows_sta
 
 
 @given(st.lists(st.one_of(LIVING, ENDING), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_end_of_a_replica_loses_a_letter_but_those_of_a_partition_given_away(actions):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outbox_module, "HOLD_SECONDS", 1e9)

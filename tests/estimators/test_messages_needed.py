@@ -6,9 +6,9 @@ import pytest
 from estimators import summarize
 from tests.benchmarks.bench_messages import CONTEXTS, PRECISION, contexts, figures, messages_needed, pairs_needed
 
-REPEATS = 100
-#: 0.95 with a standard error of 0.022; adaptive has to learn lambda from the very same messages, which costs a little.
-LOWEST = {"naive": 0.88, "fixed": 0.88, "adaptive": 0.83}
+REPEATS = 60
+#: 0.95 with a standard error of 0.028; adaptive has to learn lambda from the very same messages, which costs a little.
+LOWEST = {"naive": 0.86, "fixed": 0.86, "adaptive": 0.80}
 SITUATION = "temperature 1.2"
 
 
@@ -40,7 +40,7 @@ def test_with_the_messages_of_the_table_nineteen_of_twenty_estimates_are_within_
         for part in (slice(first, first + count) for first in range(0, count * REPEATS, count))
     ]
     within = np.mean(np.abs(np.array(estimates) / truth.kl - 1) <= PRECISION)
-    assert LOWEST[estimator] <= within < 1
+    assert LOWEST[estimator] <= within <= 1
 
 
 def test_with_a_quarter_of_them_many_more_are_outside(draw):
@@ -48,7 +48,7 @@ def test_with_a_quarter_of_them_many_more_are_outside(draw):
     count = round(pairs_needed(truth.fixed) / 4)
     log_p, log_q = draw(count * REPEATS)
     values = (np.expm1(log_p - log_q) - (log_p - log_q)).reshape(REPEATS, count).mean(axis=1)
-    assert np.mean(np.abs(values / truth.kl - 1) <= PRECISION) == pytest.approx(0.67, abs=0.12)  # within 0.98 sd
+    assert np.mean(np.abs(values / truth.kl - 1) <= PRECISION) == pytest.approx(0.67, abs=0.16)  # within 0.98 sd
 
 
 def test_tokens_that_depend_on_each_other_tell_less_by_the_design_effect():
