@@ -15,8 +15,8 @@ from daemon.rules import Terms, json_text, yaml_text
 Output = Literal["yaml", "json"]
 #: What a deploy or a restart may take, in terms of how long a drift must hold.
 _PATIENCE: Final = 3
-#: A publish may be this many intervals old, and this many seconds for the scrape that brings it.
-_PUBLISHES, _SCRAPE = 3, timedelta(seconds=30)
+#: A publish that is looked at now may be this many intervals old, and two of the slowest usual scrapes.
+_PUBLISHES, _SCRAPES = 3, timedelta(minutes=2)
 _RATE_MIN: Final = timedelta(minutes=5)  # four scrapes at the slowest usual interval
 _DEFAULTS: Final = {
     "streams": [{"topic": "pairs"}],
@@ -28,7 +28,7 @@ _DEFAULTS: Final = {
 def rules(
     config_file: Annotated[
         Path | None,
-        typer.Option("--config.file", metavar="FILE", help="Windows and min_messages of this one; else the defaults."),
+        typer.Option("--config.file", metavar="FILE", help="Make them for this configuration; else for the defaults."),
     ] = None,
     *,
     hold: Annotated[
@@ -41,7 +41,10 @@ def rules(
         str, typer.Option("--runbook-url", metavar="PREFIX", help="What stands before KlaxonDrift.md in runbook_url.")
     ] = "deploy/runbooks/",
     output: Annotated[
-        Output, typer.Option("--output", parser=word_of(Output), metavar=words_text(Output), help="As text.")
+        Output,
+        typer.Option(
+            "--output", parser=word_of(Output), metavar=words_text(Output), help="YAML for rule_files, or JSON."
+        ),
     ] = "yaml",
 ) -> None:
     """Print alerts and recording rules for Prometheus, to redirect into a file that rule_files names."""
@@ -60,7 +63,7 @@ def terms_of(settings: Settings, hold: str, runbooks: str) -> Terms:
     windows = settings.windows_lengths
     short, short_length = windows[0]
     long, _ = windows[min(1, len(windows) - 1)]
-    stale = max(_PUBLISHES * settings.publish_interval + _SCRAPE, 2 * _SCRAPE)
+    stale = _PUBLISHES * settings.publish_interval + _SCRAPES
     return Terms(
         short=short,
         long=long,

@@ -39,7 +39,7 @@ class Terms:
     patience: str = "15m"
     rate: str = "5m"
     min_messages: int = 30
-    stale_seconds: float = 60.0
+    stale_seconds: float = 150.0
     replicas: tuple[str, ...] = ("instance", "pod")
     runbooks: str = "deploy/runbooks/"
 

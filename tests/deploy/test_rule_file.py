@@ -72,7 +72,7 @@ def test_the_file_is_made_for_the_windows_of_a_configuration(klaxond, tmp_path):
     text = printed(klaxond, "--config.file", path, "--for", "2m", "--runbook-url", "https://runbooks.example/")
     expected = Terms(
         short="10m", long="30m", short_seconds=600.0, hold="2m", patience="6m", rate="10m", min_messages=7,
-        stale_seconds=390.0, runbooks="https://runbooks.example/",
+        stale_seconds=480.0, runbooks="https://runbooks.example/",
     )  # fmt: skip
     assert yaml.safe_load(text) == rule_groups(expected)
     assert set(re.findall(r'window="([^"]+)"', text)) == {"10m", "30m"}
