@@ -114,25 +114,37 @@ def _infinite(terms: Terms) -> Alert:
 
 
 def _value_absent(terms: Terms) -> Alert:
-    """Fire where a threshold has nothing to judge though there are messages: then drift can raise no alarm."""
+    """Fire where a threshold has nothing to judge though there are messages: then drift can raise no alarm.
+
+    Either there is no value, or the rules ask for windows that the daemon does not have.
+    """
+    thresholds = terms.over_replicas("max", "klaxon_threshold_nats", "severity")
+    end = 'klaxon_window_end_timestamp_seconds{window="%s"}'
     return Alert(
         "KlaxonValueAbsent",
         f"""\
 count by ({STREAM}) (
-    {terms.over_replicas("max", "klaxon_threshold_nats", "severity")}
+    {thresholds}
   and ignoring (direction, window)
     series:klaxon_window_messages:merged{{window="{terms.long}"}} >= {terms.min_messages}
   unless ignoring (window, estimator)
     {_adaptive(terms.long)}
   unless ignoring (direction, window)
     {terms.infinite}
+)
+or
+count by ({STREAM}) ({thresholds})
+unless on ({STREAM}) (
+    {end % terms.short}
+  and on ({STREAM})
+    {end % terms.long}
 )""",
         summary=f"Thresholds of {_STREAM} have nothing to judge: drift would raise no alarm.",
-        description=f"Thresholds without a value, by series and direction: {words.own_figure('%.0f')}. They have "
-        f"{terms.min_messages} messages or more in the last {terms.long}. Either several replicas hold parts of one "
-        "series and do not export them (set export.moments: true), or export.estimators lacks adaptive, or "
-        "export.directions lacks the threshold's direction, or these rules were made for another min_messages. Look at "
-        "the export section of the configuration.",
+        description=f"Thresholds without a value, by series and direction: {words.own_figure('%.0f')}. Either several "
+        "replicas hold parts of one series and do not export them (set export.moments: true), or export.estimators "
+        "lacks adaptive, or export.directions lacks the threshold's direction, or these rules were made for another "
+        f"configuration: for the windows {terms.short} and {terms.long} and {terms.min_messages} messages. Look at the "
+        "export section of the configuration, and print the rules again (klaxond rules --config.file).",
         severity="warning",
         hold=terms.patience,
     )

@@ -82,7 +82,7 @@ def _no_data(terms: Terms) -> Alert:
 (
     sum by ({STREAM}) (klaxon_window_messages{{window="{terms.short}"}})
   or
-    sum by ({STREAM}) (klaxon_records_consumed_total) * 0
+    sum by ({STREAM}) (klaxon_records_consumed_total) * 0 unless on ({STREAM}) klaxon_window_messages
 ) == 0
 and
   {COVERED}""",

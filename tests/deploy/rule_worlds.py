@@ -80,6 +80,8 @@ def replica(
         name("pairs_rejected_total", **about, reason="sentinel"): numbers["pairs_rejected"],
         name("pairs_total", **about, model="a"): numbers["pairs"],
         name("series", **about): numbers["series"],
+        name("window_end_timestamp_seconds", **about, window="5m"): seconds,
+        name("window_end_timestamp_seconds", **about, window="1h"): seconds,
         name("topic_partitions", **about, topic="log"): numbers["partitions"],
     }
     for partition, value in owned.items():

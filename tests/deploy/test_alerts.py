@@ -87,8 +87,9 @@ def test_an_inconclusive_self_check_does_not_hold_drift_back(judged):
 
 def test_infinity_is_told_instead_of_drift_and_of_the_self_check(judged):
     told = alert("Infinite", about=SERIES, window="1h")
-    infinite = {"infinite": 1, "comparable": 0, "value": 0.05}
-    judged(replica(models=[infinite]), HELD, firing(4), firing(5, told))
+    for comparable in (0, 1):  # the other side's value is finite
+        infinite = {"infinite": 1, "comparable": comparable, "value": 0.05}
+        judged(replica(models=[infinite]), HELD, firing(4), firing(5, told))
     infinite = {"infinite": 1, "value": "Inf", "error": None, "pane": None}
     judged(replica(models=[infinite]), HELD, firing(HELD, told))
 
@@ -125,6 +126,12 @@ def test_parts_that_cannot_be_added_up_are_told_and_those_that_can_are_judged(ju
 
 def test_an_adaptive_value_that_is_not_exported_is_told(judged):
     judged(replica(models=[{"value": None, "error": None, "pane": None}]), HELD, firing(HELD, alert("ValueAbsent")))
+
+
+@pytest.mark.parametrize("window", ["5m", "1h"])
+def test_rules_that_were_made_for_other_windows_are_told(judged, window):
+    world = {key.replace(f'window="{window}"', 'window="7m"'): value for key, value in replica(models=[DRIFTS]).items()}
+    judged(world, HELD, firing(14), firing(HELD, alert("ValueAbsent")))
 
 
 def test_too_few_messages_for_an_estimate_are_no_fault(judged):
