@@ -5,8 +5,11 @@ absent. `replica` gives the metrics of one klaxond that reads one stream, calm b
 """
 
 import json
+from pathlib import Path
 
 import yaml
+
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "klaxon.rules.yaml"
 
 #: Of each window of a series: the calm value. Windows are 5m and 1h.
 CALM = {
@@ -20,6 +23,8 @@ CALM = {
     "infinite": 0,
 }
 THRESHOLDS = {"warning": 0.01, "critical": 0.1}
+#: Changes of a series that drifts.
+DRIFTS = {"value": 0.05}
 
 
 def name(metric, **labels):
@@ -129,14 +134,14 @@ def at(value, minute):
     return value(minute) if callable(value) else value
 
 
-def unit_test(rule_file, world, minutes, checks):
+def unit_test(world, minutes, checks):
     """Return promtool's file: `checks` are its promql_expr_test or alert_rule_test entries."""
     inputs = [{"series": key, "values": " ".join(_written(value, minutes))} for key, value in world.items()]
     kinds = {}
     for check in checks:
         kinds.setdefault("promql_expr_test" if "expr" in check else "alert_rule_test", []).append(check)
     test = {"interval": "1m", "input_series": inputs, **kinds}
-    return yaml.safe_dump({"rule_files": [str(rule_file)], "evaluation_interval": "1m", "tests": [test]})
+    return yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]})
 
 
 def _written(value, minutes):

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.rule_worlds import name, replica, rising, unit_test
-from tests.deploy.test_alerts import DRIFTS, RULES
+from tests.deploy.rule_worlds import DRIFTS, RULES, name, replica, rising, unit_test
 
 pytestmark = pytest.mark.prometheus
 
@@ -58,7 +57,7 @@ def texts_of(promtool, path, key, world):
     """Take an alert's annotations from promtool, by expecting none."""
     minutes = LONG_MINUTES if key in SLOW else MINUTES
     check = {"eval_time": f"{minutes}m", "alertname": key[0], "exp_alerts": []}
-    path.write_text(unit_test(RULES, world, minutes, [check]))
+    path.write_text(unit_test(world, minutes, [check]))
     _, said = promtool("test", "rules", path)
     (found,) = re.findall(r"Annotations:\{(.*)\}", said)
     return {key: json.loads(text) for key, text in re.findall(r'(\w+)=("(?:[^"\\]|\\.)*")', found)}

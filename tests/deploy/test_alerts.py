@@ -1,17 +1,13 @@
 """Each alert fires when it should, and none through what is no fault: promtool's unit tests of the shipped file."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.deploy.rule_worlds import during, firing, replica, rising, seconds, unit_test
+from tests.deploy.rule_worlds import DRIFTS, RULES, during, firing, replica, rising, seconds, unit_test
 
 pytestmark = pytest.mark.prometheus
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "klaxon.rules.yaml"
 STREAM = {"job": "klaxon", "stream": "pairs"}
 SERIES = {**STREAM, "model": "a"}
-DRIFTS = {"value": 0.05}
 HELD = 18  # minutes: longer than any alert but the unreliable estimate waits
 
 
@@ -21,7 +17,7 @@ def judged(promtool, tmp_path):
 
     def run(world, minutes, *checks):
         path = tmp_path / "test.yaml"
-        path.write_text(unit_test(RULES, world, minutes, checks))
+        path.write_text(unit_test(world, minutes, checks))
         assert promtool("test", "rules", path) == (0, "")
 
     return run
@@ -41,7 +37,7 @@ def test_promtool_finds_nothing_to_say(promtool):
 
 def test_a_check_can_fail(promtool, tmp_path):
     path = tmp_path / "test.yaml"
-    path.write_text(unit_test(RULES, replica(models=[DRIFTS]), 20, [firing(20)]))
+    path.write_text(unit_test(replica(models=[DRIFTS]), 20, [firing(20)]))
     assert promtool("test", "rules", path)[0] != 0
 
 
@@ -255,7 +251,7 @@ def test_a_restart_of_the_only_replica_is_no_alarm(judged):
         complete=lambda minute: int(minute >= 75),
         lag=lambda minute: 5000 if minute < 75 else 3,
     )
-    judged(before | after, 140, *(firing(minute) for minute in range(60, 140)))
+    judged(before | after, 120, *(firing(minute) for minute in range(62, 120)))
 
 
 def rollout(**model):
@@ -272,25 +268,25 @@ def rollout(**model):
         )
 
     return (
-        owner(0, "one:9752", 0, 70) | owner(0, "three:9752", 69, 200) | owner(1, "two:9752", 0, 75)
-        | owner(1, "four:9752", 77, 200)
+        owner(0, "one:9752", 0, 20) | owner(0, "three:9752", 19, 200) | owner(1, "two:9752", 0, 25)
+        | owner(1, "four:9752", 27, 200)
     )  # fmt: skip
 
 
 def test_a_rollout_restart_is_no_alarm(judged):
-    judged(rollout(), 140, *(firing(minute) for minute in range(60, 140)))
+    judged(rollout(), 60, *(firing(minute) for minute in range(10, 60)))
 
 
 def test_a_rollout_restart_does_not_end_an_alarm(judged):
     told = [drift(model=model) for model in ("m0", "m1")]
-    judged(rollout(**DRIFTS), 140, *(firing(minute, *told) for minute in range(10, 140)))
+    judged(rollout(**DRIFTS), 60, *(firing(minute, *told) for minute in range(10, 60)))
 
 
 def test_counters_of_replicas_that_come_and_go_add_up(judged):
     """A scale-out halves each replica's counters; the rate of rejects stays below 1 %."""
-    one = replica("one:9752", alive=lambda minute: minute < 80, rejected=rising(4))
-    two = replica("two:9752", alive=lambda minute: minute >= 80, begin=80, rejected=rising(4, 80))
-    judged(one | two, 140, *(firing(minute) for minute in range(70, 140)))
+    one = replica("one:9752", alive=lambda minute: minute < 20, rejected=rising(4))
+    two = replica("two:9752", alive=lambda minute: minute >= 20, begin=20, rejected=rising(4, 20))
+    judged(one | two, 60, *(firing(minute) for minute in range(10, 60)))
 
 
 def test_the_clock_of_the_publish_is_what_makes_a_value_fresh(judged):
