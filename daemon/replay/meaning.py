@@ -1,9 +1,9 @@
 """Numbers behind the sentences of a replay: what a divergence means, and how much more data it takes. Pure."""
 
-from math import ceil, exp, inf, isfinite, isnan, nan, sqrt
+from math import ceil, exp, inf, isfinite, nan, sqrt
 from typing import Final
 
-from daemon.replay.results import FEW_MESSAGES, Outcome, ratio_error
+from daemon.replay.results import Outcome, ratio_error
 from estimators.summary import Summary
 
 _NORMAL_QUANTILE: Final = 1.959963984540054
@@ -16,8 +16,6 @@ _DIVERGENCE_SHARE: Final = 0.1
 AGREES: Final = 3.0
 #: e^x of a larger x leaves the range of a double.
 _EXPONENT_MAX: Final = 700.0
-#: Ratios that differ from 1 by no more are equal up to rounding.
-_EQUAL: Final = 1e-6
 
 
 def typical_ratio(summary: Summary, sampler: str) -> float:
@@ -66,10 +64,9 @@ def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
     return away <= AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
 
 
-def constant_ratio(summary: Summary) -> bool:
-    """Tell whether all ratios are the same and not 1, as where one context's sampler was truncated."""
-    known = isnan(summary.ratio_zscore) and summary.messages >= FEW_MESSAGES
-    return known and abs(summary.ratio_mean - 1) > _EQUAL
+def identical(summary: Summary) -> bool:
+    """Tell whether both sides are the same number in every pair."""
+    return summary.reverse.k2 == 0 and summary.ratio_mean == 1
 
 
 def _more(messages: int, ratio: float) -> int:

@@ -9,13 +9,13 @@ from typing import Final
 
 from daemon.replay.meaning import (
     AGREES,
-    constant_ratio,
+    identical,
     looks_swapped,
     messages_for_interval,
     messages_for_self_check,
     typical_ratio,
 )
-from daemon.replay.results import Replay, ReplayedSeries, ratio_error
+from daemon.replay.results import FEW_MESSAGES, Replay, ReplayedSeries, ratio_error
 from daemon.verdicts import figure, formula
 from estimators.summary import Summary
 
@@ -44,13 +44,16 @@ def distance(replay: Replay, series: ReplayedSeries, *, of: int) -> str:
 
 def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     """Say what the divergence means for outcomes."""
+    if identical(series.summary):
+        yield "Both sides are the same number in every pair: the two models are one, or one number was logged twice."
+        return
     ratio = typical_ratio(series.summary, replay.sampled_from)
     if isfinite(ratio):
         yield (
             f"The two probabilities of a typical outcome differ by a factor of {ratio:.3g} "
             "(root mean square of the log ratio)."
         )
-    variation = None if series.outcome is None else series.outcome.total_variation
+    variation = None if series.outcome is None or _few(series) else series.outcome.total_variation
     if variation is not None and isfinite(variation.lower) and not looks_swapped(series.summary, series.outcome):
         reach = f"{_percent(variation.lower)} to {_percent(variation.upper)}"
         yield (
@@ -64,32 +67,26 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     summary = series.summary
     if isnan(summary.ratio_mean):
         return
-    other, sampler, side = replay.other, replay.sampled_from, formula(replay.sampler_side)
-    error = ratio_error(summary)
-    mean = f"the mean of {other}/{sampler} is {_with_error(summary.ratio_mean, error)}, and should be 1"
-    if summary.comparable is not False and summary.infinite:
+    mean = (
+        f"the mean of {replay.other}/{replay.sampled_from} is {_with_error(summary.ratio_mean, ratio_error(summary))}, "
+        "and should be 1"
+    )
+    if summary.comparable is False:
+        how = (
+            f" (z = {score(summary.ratio_zscore)})" if isfinite(summary.ratio_zscore) else ", the same in each message"
+        )
+        yield f"Self-check FAILED, the pairs are not comparable: {mean}{how}."
+        yield from _what_then(replay, series)
+    elif summary.infinite:
         yield f"Self-check {'passed' if summary.comparable else 'undecided'}: {mean}."
+    elif summary.comparable and identical(summary):
+        yield f"Self-check passed, as it does whatever was drawn where both sides are equal: {mean}."
     elif summary.comparable:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
-    elif summary.comparable is None and constant_ratio(summary):
-        yield (
-            f"Self-check undecided by its rule, since nothing varies: every message has the mean {other}/{sampler} of "
-            f"{summary.ratio_mean:.4f}, and it should be 1. Take the pairs as not comparable and read naive {side}: "
-            f"{figure(replay.side_of(series).naive.value)} nats."
-        )
-    elif summary.comparable is None:
-        against = abs(summary.ratio_zscore) >= AGREES
-        doubt = f" (z = {score(summary.ratio_zscore)}{', which is odd' if against else ', nothing speaks against it'})"
-        yield (
-            f"Self-check undecided: {mean}{'' if isnan(summary.ratio_zscore) else doubt}. "
-            f"Read adaptive, with that in mind.{_until_decided(replay, series)}"
-        )
     else:
-        yield f"Self-check FAILED, the pairs are not comparable: {mean} (z = {score(summary.ratio_zscore)})."
-        yield _why_not(replay, series)
         yield (
-            f"Read sampler-side naive first, that is naive {side}: every other value is off by about "
-            f"{figure(abs(summary.support_gap))}."
+            f"Self-check undecided: {mean}{_doubt(series)}. "
+            f"Read adaptive, with that in mind.{_until_decided(replay, series)}"
         )
 
 
@@ -97,7 +94,7 @@ def how_many_more(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     """Say how much data is lacking, where the interval is wide."""
     found = replay.to_read(series)
     more = messages_for_interval(series.summary.messages, found.value, found.standard_error)
-    if more:
+    if more and not _few(series):
         yield f"The interval is wide: about {_count(more)} more messages for ±10 %."
 
 
@@ -149,39 +146,58 @@ def _excluded(replay: Replay, summary: Summary) -> str:
     )
 
 
-def _why_not(replay: Replay, series: ReplayedSeries) -> str:
-    """Say what makes a ratio mean differ from 1.
+def _what_then(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
+    """Say what makes a ratio mean differ from 1, and what to read then.
 
     E_S[r] is the other's mass on what the sampler can produce, and KL(S||O) = -log E_S[r] + KL to the other model
     restricted to it (within one context), so the first term is the price of the missing outcomes.
     """
     summary, other, sampler = series.summary, replay.other, replay.sampled_from
-    if looks_swapped(summary, series.outcome) and series.outcome is not None:
-        return (
+    side = formula(replay.sampler_side)
+    if summary.infinite:
+        yield "No other number tells more before that is mended."
+    elif looks_swapped(summary, series.outcome) and series.outcome is not None:
+        yield (
             f"The sides look swapped: the mean of {sampler}/{other} is "
             f"{_with_error(series.outcome.inverse_mean, series.outcome.inverse_error)}, as it should be if x was drawn "
             f"from {other}. Set sampled_from: {other}."
         )
-    if summary.ratio_mean > 1:
-        return (
+    elif summary.ratio_mean > 1:
+        yield (
             f"No sampler gives more than 1, so x was not drawn from the {sampler} that was logged: temperature or "
-            "top-p came after logging, the base of the logarithm is another, or the sides belong to different tokens."
+            "top-p came after logging, the base of the logarithm is another, or the sides belong to different tokens. "
+            f"Then no estimate is of {side}: mend the log first."
         )
-    opposite = formula("forward" if replay.sampler_side == "reverse" else "reverse")
-    return (
-        f"The sampler can never produce outcomes that carry {_percent(summary.support_gap)} of the other model's mass, "
-        f"as with top-p, top-k or greedy sampling, so {opposite} is infinite in truth; they account for about "
-        f"{figure(-log(summary.ratio_mean))} of naive {formula(replay.sampler_side)}. "
-        f"(Or the log is at fault: another base of the logarithm, or x was not drawn from the {sampler} that was "
-        "logged.)"
-    )
+    else:
+        opposite = formula("forward" if replay.sampler_side == "reverse" else "reverse")
+        yield (
+            f"The sampler can never produce outcomes that carry {_percent(summary.support_gap)} of the other model's "
+            f"mass, as with top-p, top-k or greedy sampling, so {opposite} is infinite in truth; they account for "
+            f"about {figure(-log(summary.ratio_mean))} of naive {side}. Or the log is at fault: another base of the "
+            f"logarithm, or x was not drawn from the {sampler} that was logged, as where it is from before top-p. "
+            f"Read sampler-side naive first, that is naive {side}, which is right in the first case; fixed and "
+            f"adaptive are off by about {figure(abs(summary.support_gap))}."
+        )
+
+
+def _few(series: ReplayedSeries) -> bool:
+    """Whether errors mean little, so that nothing is foretold from them."""
+    return series.summary.messages < FEW_MESSAGES
+
+
+def _doubt(series: ReplayedSeries) -> str:
+    zscore = series.summary.ratio_zscore
+    if isnan(zscore) or _few(series):
+        return ""
+    odd = "which is odd" if abs(zscore) >= AGREES else "nothing speaks against it"
+    return f" (z = {score(zscore)}, {odd})"
 
 
 def _until_decided(replay: Replay, series: ReplayedSeries) -> str:
     summary = series.summary
     fixed = replay.side_of(series).fixed.value
     more = messages_for_self_check(summary.messages, ratio_error(summary), fixed, replay.resolution)
-    return f" About {_count(more)} more messages would decide it." if more else ""
+    return f" About {_count(more)} more messages would decide it." if more and not _few(series) else ""
 
 
 def _count(count: int) -> str:

@@ -142,7 +142,9 @@ def test_a_mean_above_one_that_no_swap_explains_is_said_to_be_another_sampler(sa
     words, found = said(records(p=(0.1, 0.2, 0.3, 0.4), q=Q, sampler=hot, count=6000))
     assert found["series"][0]["ratio_mean"] > 1.2
     assert "x was not drawn from the q that was logged" in words
+    assert "no estimate is of KL(q||p): mend the log first" in words
     assert "swapped" not in words
+    assert "naive first" not in words
 
 
 def placeholders(lines, share):
@@ -226,14 +228,40 @@ def test_a_series_of_a_few_messages_is_not_the_furthest_apart_by_chance(said):
 def test_a_ratio_that_never_varies_and_is_not_one_is_no_reason_to_read_adaptive(said):
     """One context, truncated, and else the same model: every ratio is the kept mass."""
     words, found = said(records(q=(0.5, 0.3, 0.2, 0.0), p=(0.45, 0.27, 0.18, 0.1), count=500))
-    assert found["series"][0]["comparable"] is None
-    assert "every message has the mean p/q of 0.9000" in words
-    assert "read naive KL(q||p): 0.105 nats" in words
+    assert found["series"][0]["comparable"] is False
+    assert "the mean of p/q is 0.9000, and should be 1, the same in each message." in words
+    assert "KL(q||p) is 0.105 nats a pair by naive" in words
     assert "Read adaptive" not in words
-    same, _ = said(records(p=Q, count=500))
-    assert "KL(q||p) is 0 nats a pair" in same
-    assert "never" not in same
-    assert "not comparable" not in same
+
+
+def test_sides_that_are_equal_everywhere_are_no_proof_of_anything(said):
+    words, found = said(records(p=Q, count=500))
+    assert found["series"][0]["comparable"] is True
+    assert "KL(q||p) is 0 nats a pair" in words
+    assert "Both sides are the same number in every pair" in words
+    for promise in ("trust", "typical", "would differ", "never", "not comparable"):
+        assert promise not in words
+
+
+def test_a_few_messages_foretell_nothing_and_accuse_nobody(said):
+    """Of logs this short many would fail by the error that they show, though they are right."""
+    for seed in range(12):
+        words, found = said(records(count=3, seed=seed))
+        assert found["series"][0]["comparable"] is None
+        for claim in ("FAILED", "would decide", "more messages for", "would differ", "odd"):
+            assert claim not in words
+        assert "Self-check undecided: the mean of p/q is " in words
+
+
+@pytest.mark.parametrize("excluded", [1.0, 0.3])
+def test_a_log_whose_other_side_excludes_much_names_no_estimate_to_read(said, excluded):
+    lines = [{"p": 0.0 if k < 400 * excluded else 0.3, "q": 0.3} for k in range(400)]
+    words, found = said(lines)
+    assert found["series"][0]["comparable"] is False
+    assert f"{400 * excluded:.0f} outcomes were drawn that p gives probability 0" in words
+    assert "Self-check FAILED" in words
+    assert "naive KL(q||p)" not in words
+    assert "nan" not in words
 
 
 def test_one_message_gives_no_share_and_no_interval(said):

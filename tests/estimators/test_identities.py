@@ -102,7 +102,7 @@ def test_messages_that_are_all_alike_have_no_error_and_no_zscore(oracle):
         for estimator in ESTIMATORS:
             assert estimates.of(direction).of(estimator).standard_error[0] == 0
     assert math.isnan(estimates.ratio_zscore[0])
-    assert math.isnan(estimates.comparable[0])
+    assert estimates.comparable[0] == 0
 
 
 def test_one_pair_a_message_gives_the_textbook_standard_error(oracle):

@@ -48,9 +48,20 @@ def test_the_verdict_follows_the_rule(deviation, error, fixed, resolution, expec
     assert actual == pytest.approx(expected, nan_ok=True)
 
 
-def test_a_few_equal_ratios_are_no_evidence():
-    few = verdict(np.array([0.5]), np.array([0.0]), np.array([0.1]), 1e-13, np.array([29.0]))
-    assert np.isnan(few[0])
+@pytest.mark.parametrize(("deviation", "error"), [(0.5, 0.0), (0.0, 0.0), (0.5, 0.001), (0.001, 0.0001)])
+def test_fewer_than_30_messages_are_no_evidence(deviation, error):
+    columns = (np.full(2, deviation), np.full(2, error), np.full(2, 0.1))
+    few, enough = verdict(*columns, 1e-13, np.array([29.0, 30.0]))
+    assert np.isnan(few)
+    assert not np.isnan(enough)
+
+
+def test_of_right_logs_of_a_few_messages_none_fails(oracle):
+    """Two messages lie five of their own errors away in one of eight logs."""
+    rng = np.random.default_rng(3)
+    estimates = [oracle.estimate_of(gaussian_u(rng, 0.05, 2)) for _ in range(200)]
+    assert sum(abs(each.ratio_zscore[0]) > 5 for each in estimates) > 10
+    assert all(np.isnan(each.comparable[0]) for each in estimates)
 
 
 def test_a_greedy_sampler_with_one_ratio_for_all_is_not_comparable(oracle):
