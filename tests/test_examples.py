@@ -24,6 +24,7 @@ KLAXOND = Path(sys.executable).with_name("klaxond")
 README = (ROOT / "README.md").read_text()
 VOCABULARY, LENGTH, ANSWERS = 12, 20, 400
 SENT = 2000
+CONTEXT = 25  # tokens that the second model takes
 
 
 class Bigram:
@@ -95,6 +96,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if len(asked.get("prompt", ())) > CONTEXT:
+            self.send_error(400, "the prompt is longer than the context")
+            return
         if self.path == "/v1/completions":
             assert asked.keys() == {"model", "prompt", "prompt_logprobs", "temperature", "max_tokens"}, asked
             told = self.of_vllm(asked["prompt"], asked["model"])
@@ -184,6 +188,16 @@ def test_the_share_that_is_asked_for_is_scored(engine):
     scored = run("rescore.py", f"{engine}/v1/completions", "small", "0.25", input=served_log(completion)).splitlines()
     # Six standard errors of a binomial around a quarter.
     assert abs(len(scored) - ANSWERS / 4) < 6 * math.sqrt(ANSWERS * 0.25 * 0.75)
+
+
+def test_an_answer_that_the_server_refuses_is_told_and_left_out(engine):
+    generator = random.Random(10)
+    answers = [completion([3] * length, SERVED.draw([3] * length, generator), length) for length in (5, 6, 4)]
+    command = [sys.executable, EXAMPLES / "rescore.py", f"{engine}/v1/completions", "small", "1"]
+    log = "".join(json.dumps(answer) + "\n" for answer in answers)
+    done = subprocess.run(command, input=log, capture_output=True, text=True, timeout=60, check=True)
+    assert [json.loads(line)["ts"] - 1_700_000_000 for line in done.stdout.splitlines()] == [5, 4]
+    assert done.stderr == "not scored: cmpl-6: HTTP Error 400: the prompt is longer than the context\n"
 
 
 @pytest.mark.kafka

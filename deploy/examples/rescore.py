@@ -29,6 +29,10 @@ for line in sys.stdin:
     for choice in served["choices"] if random.random() < share else []:
         prompt = choice.get("prompt_token_ids") or served["prompt_token_ids"]  # completions, or chat completions
         logq = choice["logprobs"].get("token_logprobs") or [token["logprob"] for token in choice["logprobs"]["content"]]
-        logp = log_probs(prompt + choice["token_ids"])[len(prompt) :]
+        try:
+            logp = log_probs(prompt + choice["token_ids"])[len(prompt) :]
+        except OSError as error:  # refused: longer than the model's context, or the server is gone
+            print(f"not scored: {served.get('id')}: {error}", file=sys.stderr)
+            continue
         event = {"model": served["model"], "version": model, "ts": served["created"], "logq": logq, "logp": logp}
         print(json.dumps(event))
