@@ -29,7 +29,19 @@ _BATCH_BYTES: Final = 4 * 1024 * 1024
 _BUFFER_BYTES: Final = 256 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
+#: How files begin that people have and that are read as neither; and what to do.
+_OTHERS: Final = {
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+    _GZIP: "packed twice; unpack it once (gunzip)",
+    b"PAR1": "Parquet; write it as JSON lines (pandas: read_parquet, then to_json with orient='records', lines=True)",
+    b"PK\x03\x04": "a zip archive (as .xlsx and .npz are); unpack it, or save it as CSV",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it, or pack it by gzip",
+    b"\xfd7zXZ": "packed by xz; unpack it, or pack it by gzip",
+    b"BZh": "packed by bzip2; unpack it, or pack it by gzip",
+}
 _JSON_LINES: Final = frozenset({".jsonl", ".ndjson", ".json"})
+_TABLES: Final = frozenset({".csv", ".tsv"})
 
 
 class Rewindable:
@@ -64,8 +76,8 @@ def read_batches(
     """Read a file, or standard input for "-", as batches that a decoder of `fmt` reads; None keeps every CSV column.
 
     JSON lines: one record a line; empty lines are skipped, but have a number. CSV: a header, then one record a row
-    (see daemon/files_csv.py). Which of them it is, the name tells, else the first character. `progress` is called with
-    the bytes read so far, before unpacking. `standard_input` is read where `source` is "-".
+    (see daemon/files_csv.py). Which of them it is, a first `{` tells, else the name, else the first character.
+    `progress` is called with the bytes read so far, before unpacking. `standard_input` is read where `source` is "-".
 
     Raises OperatingError where the file cannot be read or holds no record, UsageError where it is of another kind.
     """
@@ -126,9 +138,13 @@ def _records(stream: io.BufferedReader, path: Path, name: str, fmt: Format | Non
     """Values and their numbers."""
     if stream.peek(len(_BOM))[: len(_BOM)] == _BOM:
         stream.read(len(_BOM))
-    first = stream.peek(1).lstrip()[:1]
+    start = stream.peek(1)
+    for magic, kind in _OTHERS.items():
+        if start.startswith(magic):
+            raise UsageError(f"{name} is {kind}")
+    first = start.lstrip()[:1]
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if suffix == ".csv" or (suffix not in _JSON_LINES and first not in {b"{", b"[", b""}):
+    if first != b"{" and (suffix in _TABLES or (suffix not in _JSON_LINES and first not in {b"[", b""})):
         return csv_records(stream, name, fmt)
     if first == b"[":
         raise UsageError(f"{name} starts with an array; write one record a line (JSON lines: jq -c '.[]')")

@@ -4,6 +4,7 @@ Only the columns that the format reads are kept, or all of them where the format
 `a.b` is the field b of the object a. Numbers stay as they are written, so that they are the same doubles. An empty cell
 is an absent field; in a column of probabilities or log-probabilities it is a null, as is `nan`: not known. A row with
 more or fewer cells than the header is no record and is rejected as `schema`, as is text where a number belongs.
+Cells are set apart by commas, semicolons or tabs, whichever the header has most of.
 """
 
 import csv
@@ -36,6 +37,8 @@ _KIND: Final[dict[str, Kind]] = {
 _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?").fullmatch
 _BOOLEANS: Final = {"true": True, "false": False}
+#: The first one where a header has none of them.
+_DELIMITERS: Final = ",;\t"
 _RAGGED: Final = msgspec.json.encode("a row with more or fewer cells than the header")
 
 _NULL: Final = object()
@@ -53,7 +56,9 @@ def csv_records(stream: io.BufferedReader, name: str, fmt: Format | None) -> Ite
 
     Raises UsageError where a column that is needed is not there, OperatingError where the file is no CSV.
     """
-    rows = csv.reader(io.TextIOWrapper(stream, encoding="utf-8", newline=""), strict=True)
+    header_line = stream.peek(1).partition(b"\n")[0]
+    delimiter = max(_DELIMITERS, key=lambda each: header_line.count(each.encode()))
+    rows = csv.reader(io.TextIOWrapper(stream, encoding="utf-8", newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(rows, None)
         if header is None:

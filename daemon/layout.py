@@ -74,4 +74,4 @@ def aligned(columns: Sequence[Column], width: int) -> Table:
 def number(value: float | None) -> str:
     """Write a number with four significant digits; a dash for what is absent."""
     # `#` keeps trailing zeros, and leaves a bare point after four digits.
-    return "-" if value is None else f"{value:#.4g}".removesuffix(".")
+    return "-" if value is None else f"{value + 0.0:#.4g}".removesuffix(".")  # + 0.0: no negative zero

@@ -57,6 +57,11 @@ def read(path, fmt=CANONICAL):
     return found, rejected
 
 
+def told(path):
+    """Records of a whole file as they come to the decoder."""
+    return [json.loads(value) for batch in read_batches(path, CANONICAL) for value in batch.values]
+
+
 @pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.jsonl.gz", "pairs.json", "pairs", "pairs.log.gz"])
 def test_json_lines_are_records_numbered_by_line(write, name):
     content = "\n" + lines(GOOD) + "  \n" + lines({"logp": "x"}, GOOD | {"model": "b"}).replace("\n", "\r\n")
@@ -217,6 +222,13 @@ def test_quoted_cells_cannot_become_fields(write):
         ("a.csv", "logp,logq,logp\n1,2,3\n", UsageError, "has the column `logp` twice"),
         ("a.csv", b"logp,logq\n\xff,2\n", OperatingError, "is not UTF-8"),
         ("a.csv", 'logp,logq\n"1"x,2\n', OperatingError, "is no CSV at line 2"),
+        ("a.jsonl", '{"logp": -1}'.encode("utf-16"), UsageError, "is UTF-16; save it as UTF-8"),
+        ("a.csv", "logp,logq\n-1,-1\n".encode("utf-16"), UsageError, "is UTF-16; save it as UTF-8"),
+        ("a.csv", "\ufefflogp,logq\n-1,-1\n".encode("utf-16-be"), UsageError, "is UTF-16; save it as UTF-8"),
+        ("a.jsonl", gzip.compress(gzip.compress(b'{"logp": -1}')), UsageError, "is packed twice"),
+        ("a.parquet", b"PAR1\x15\x04", UsageError, "is Parquet; write it as JSON lines"),
+        ("a.csv", b"PK\x03\x04\x14", UsageError, "is a zip archive"),
+        ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x04", UsageError, "is packed by zstd; unpack it"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_something_else_is_told_in_words(write, name, content, error, text):
@@ -224,6 +236,18 @@ def test_a_file_that_is_something_else_is_told_in_words(write, name, content, er
     with pytest.raises(error, match=text) as told:
         list(read_batches(path, CANONICAL))
     assert str(path) in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_cells_may_be_set_apart_by_semicolons_and_tabs(write, name, delimiter):
+    text = 'ts,logp,logq,model\n5,-1.5,-2,"a,b"\n'.replace(",", delimiter)
+    assert told(write(name, text)) == [{"ts": 5, "logp": -1.5, "logq": -2, "model": f"a{delimiter}b"}]
+
+
+def test_a_brace_tells_json_lines_whatever_the_name_says(write):
+    for name in ("a.csv", "a.tsv", "a.log", "a"):
+        assert told(write(name, lines(GOOD, GOOD))) == [GOOD, GOOD]
 
 
 def test_a_csv_is_told_what_its_preset_needs(write):

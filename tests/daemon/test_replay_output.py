@@ -112,7 +112,15 @@ def test_an_outcome_that_the_other_side_excludes_shows_as_infinite_and_not_as_a_
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1630.6, "1631"), (1.0, "1.000"), (0.5, "0.5000"), (123456.0, "1.235e+05"), (-9999.0, "-9999"), (None, "-")],
+    [
+        (1630.6, "1631"),
+        (1.0, "1.000"),
+        (0.5, "0.5000"),
+        (123456.0, "1.235e+05"),
+        (-9999.0, "-9999"),
+        (None, "-"),
+        (-0.0, "0.000"),
+    ],
 )
 def test_a_number_has_four_digits_and_no_bare_point(value, text):
     assert number(value) == text
