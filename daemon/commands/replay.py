@@ -118,8 +118,11 @@ def _drawn(made: Replay, plot: Path | None, source: str) -> list[str]:
         return []
     if not made.series or made.trace is None:
         return [f"No picture: there is nothing to draw, and {plot} is not written."]
+    drawn = picture(made, _name(source))
+    if drawn is None:
+        return [f"No picture: there are too few messages for a point, and {plot} is not written."]
     try:
-        plot.write_text(picture(made, _name(source)), encoding="utf-8")
+        plot.write_text(drawn, encoding="utf-8")
     except OSError as error:
         raise OperatingError(f"cannot write {plot}: {error.strerror or error}") from error
     return [f"Picture: {plot}"]

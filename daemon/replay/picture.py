@@ -35,6 +35,7 @@ _TEXT_MOST: Final = 110  # characters of a line of notes
 _MARGIN: Final = 104.0  # for the names of thresholds
 _MARGIN_MOST: Final = 16
 _LINE: Final = 14.0  # of text
+_RATIO_REACH_MIN: Final = 1e-4  # a finer scale's numbers would not fit
 _LOG_FROM: Final = 30.0  # largest over smallest value
 _DAY_US: Final = 86_400_000_000
 
@@ -49,14 +50,17 @@ class _Panel:
     points: Points
 
 
-def picture(replay: Replay, source: str) -> str:
+def picture(replay: Replay, source: str) -> str | None:
     """Draw the series that are furthest apart, at most 4, over time or over the order of the input.
 
     Every point is the estimate of one slice by itself (daemon/replay/points.py): adaptive, or sampler-side naive where
-    the whole series failed the self-check. `replay` must hold a trace and a series.
+    the whole series failed the self-check. None where no slice holds enough messages for a point. `replay` must hold a
+    trace and a series.
     """
     shown = replay.inside[:_PANELS_MOST]
     panels = [_panel(replay, series) for series in shown]
+    if all(np.isnan(panel.points.value).all() for panel in panels):
+        return None
     heights = _HEIGHTS[len(panels)]
     low = min(panel.points.at[0] - panel.points.width / 2 for panel in panels)
     high = max(panel.points.at[-1] + panel.points.width / 2 for panel in panels)
@@ -189,7 +193,7 @@ def _ratio_scale(points: Points, foot: float, top: float) -> Scale:
     ends = np.concatenate([points.ratio_lower, points.ratio_upper])
     ends = ends[np.isfinite(ends)]
     usual = float(np.quantile(np.abs(ends - 1), 0.8)) if ends.size else 0.0
-    reach = 1.1 * max(float(np.abs(means - 1).max(initial=0.0)), usual, 1e-6)
+    reach = 1.1 * max(float(np.abs(means - 1).max(initial=0.0)), usual, _RATIO_REACH_MIN)
     # A mean of ratios is never negative.
     return Scale(max(1 - reach, 0.0), 1 + reach, foot, top)
 
@@ -220,8 +224,8 @@ def _length(replay: Replay, width: float) -> str:
     seconds = width / 1e6
     for unit, length in (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.3g} seconds"
+            return f"{figure(seconds / length)} {unit}"
+    return f"{figure(seconds)} seconds"
 
 
 def _unshown(replay: Replay, height: float) -> Iterator[str]:

@@ -14,7 +14,7 @@ from estimators.pairs import Floats
 #: Slices merge until half of them hold this many messages and pairs, so that an error is known and not too large,
 _MESSAGES: Final = 12
 _PAIRS: Final = 100
-#: but not below this number of slices that hold any.
+#: but not below this number of slices that hold any, if one of them has a point.
 _SLICES_MIN: Final = 8
 #: Fewer messages in a slice say nothing worth a point.
 _MESSAGES_MIN: Final = 5
@@ -78,9 +78,11 @@ def points_of(trace: Trace, series: int, sampled_from: Sampler, resolution: floa
 
 
 def _thin(trace: Trace) -> bool:
-    """Whether most slices hold too few messages, and there are enough of them to merge."""
+    """Whether slices should merge: none has a point yet, or most hold too few messages and there are enough slices."""
     messages, pairs = (trace.moments.count_of(name)[0] for name in ("messages", "pairs"))
     held = messages > 0
+    if messages.max(initial=0) < _MESSAGES_MIN:
+        return np.count_nonzero(held) > 1
     few = np.count_nonzero(held) <= _SLICES_MIN
     return not few and bool(np.median(messages[held]) < _MESSAGES or np.median(pairs[held]) < _PAIRS)
 

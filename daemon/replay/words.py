@@ -23,6 +23,8 @@ _PERCENT: Final = 100.0
 _DECIMALS_MOST: Final = 12
 #: From here on a number needs no decimals.
 _LARGE: Final = 100.0
+#: A smaller factor is told as a percentage.
+_FACTOR: Final = 1.1
 #: A share of certain pairs that is worth a sentence.
 _CERTAIN_SHARE: Final = 0.01
 
@@ -49,12 +51,11 @@ def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         return
     ratio = typical_ratio(series.summary, replay.sampled_from)
     if isfinite(ratio):
-        yield (
-            f"The two probabilities of a typical outcome differ by a factor of {ratio:.3g} "
-            "(root mean square of the log ratio)."
-        )
+        by = f"a factor of {ratio:.3g}" if ratio >= _FACTOR else f"{_PERCENT * (ratio - 1):.2g} %"
+        yield f"The two probabilities of a typical outcome differ by {by} (root mean square of the log ratio)."
     variation = None if series.outcome is None or _few(series) else series.outcome.total_variation
-    if variation is not None and isfinite(variation.lower) and not looks_swapped(series.summary, series.outcome):
+    drawn_elsewhere = series.summary.comparable is False and series.summary.ratio_mean > 1
+    if variation is not None and isfinite(variation.lower) and not drawn_elsewhere:
         reach = f"{_percent(variation.lower)} to {_percent(variation.upper)}"
         yield (
             f"If {replay.other} drew instead of {replay.sampled_from}, at least {_percent(variation.value)} of "
@@ -81,6 +82,11 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         yield f"Self-check {'passed' if summary.comparable else 'undecided'}: {mean}."
     elif summary.comparable and identical(summary):
         yield f"Self-check passed, as it does whatever was drawn where both sides are equal: {mean}."
+    elif summary.comparable and (abs(summary.ratio_zscore) >= AGREES or not varies):
+        yield (
+            f"Self-check passed: {mean}{how}, but it is off by no more than a tenth of the divergence, or than the "
+            "logged precision explains. Read adaptive."
+        )
     elif summary.comparable:
         yield f"Self-check passed, so trust it: {mean}. Read adaptive."
     else:

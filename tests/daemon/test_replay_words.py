@@ -143,6 +143,7 @@ def test_a_mean_above_one_that_no_swap_explains_is_said_to_be_another_sampler(sa
     assert found["series"][0]["ratio_mean"] > 1.2
     assert "x was not drawn from the q that was logged" in words
     assert "no estimate is of KL(q||p): mend the log first" in words
+    assert "would differ" not in words, "the share is of outcomes that q did not draw"
     assert "swapped" not in words
     assert "naive first" not in words
 
@@ -232,6 +233,19 @@ def test_a_ratio_that_never_varies_and_is_not_one_is_no_reason_to_read_adaptive(
     assert "the mean of p/q is 0.9000, and should be 1, the same in each message." in words
     assert "KL(q||p) is 0.105 nats a pair by naive" in words
     assert "Read adaptive" not in words
+
+
+def test_a_mean_that_is_off_by_little_for_so_large_a_divergence_is_said_to_be(said):
+    """Nothing of the other side is where the sampler is, and of a divergence of 62 nats that 1 is a detail."""
+    words, found = said([{"logp": -60.0 - k % 7, "logq": -0.5 - k % 3 / 9} for k in range(900)])
+    assert found["series"][0]["comparable"] is True
+    assert "so trust it" not in words
+    assert "off by no more than a tenth of the divergence" in words
+
+
+def test_a_small_difference_is_told_in_percent(said):
+    words, _ = said([{"logp": -1.0 - 0.02 * (-1) ** k, "logq": -1.0} for k in range(100)])
+    assert f"differ by {100 * math.expm1(0.02):.2g} % (root" in words
 
 
 def test_sides_that_are_equal_everywhere_are_no_proof_of_anything(said):
