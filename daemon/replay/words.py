@@ -72,10 +72,9 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         f"the mean of {replay.other}/{replay.sampled_from} is {_with_error(summary.ratio_mean, ratio_error(summary))}, "
         "and should be 1"
     )
+    varies = isfinite(summary.ratio_zscore)
+    how = f" (z = {score(summary.ratio_zscore)})" if varies else ", the same in each message"
     if summary.comparable is False:
-        how = (
-            f" (z = {score(summary.ratio_zscore)})" if isfinite(summary.ratio_zscore) else ", the same in each message"
-        )
         yield f"Self-check FAILED, the pairs are not comparable: {mean}{how}."
         yield from _what_then(replay, series)
     elif summary.infinite:
