@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 from rich.console import Console
@@ -25,6 +25,14 @@ from daemon.replay.tables import write_csv, write_json, write_table
 
 Output = Literal["table", "json", "csv"]
 Window = Literal["all", "sliding"]
+
+#: What to do where records of the right shape cannot be used, by the reason of the first one.
+_ADVICE: Final = {
+    "size": "Allow more by max_record_bytes or max_pairs_per_record of a configuration (--config.file)",
+    "timestamp": "Write times as numbers or with an offset, or name another field by paths.time (--config.file)",
+    "label": "Name other series_labels by --config.file",
+    "sampler_mismatch": "Set sampled_from by --config.file",
+}
 
 
 def replay(
@@ -137,11 +145,12 @@ def _nothing_usable(source: str, made: Replay, *, configured: bool) -> str:
     name = "standard input" if source == STANDARD_INPUT else source
     if made.first_fault is None:
         return f"no record of {name} could be used: `where` selects none of the {made.records}"
-    advice = (
+    shape = (
         "Check `preset` and `paths` of the stream"
         if configured
         else f"Try another --preset NAME ({', '.join(PRESETS)}), or tell by --config.file where a record holds what"
     )
+    advice = _ADVICE.get(made.first_fault.partition(" ")[0], shape)
     return f"no record of {name} could be used; the first fault is {made.first_fault}. {advice}"
 
 

@@ -55,7 +55,7 @@ def understand(
     if config_file is None and stream_name is not None:
         raise UsageError("--stream names a stream of a configuration; name the file too, with --config.file")
     standard_input = Rewindable(sys.stdin.buffer) if source == STANDARD_INPUT else None
-    said = ""
+    said, timeless = "", False
     if config_file is not None:
         by, settings = "configuration", settings_from(config_file)
     elif preset is not None:
@@ -64,10 +64,13 @@ def understand(
     else:
         finding = _inspected(source, standard_input)
         by, settings, said = "inspection", _settings(finding.stream), found_sentence(finding)
+        timeless = finding.time.path is None
     written = _chosen(settings, stream_name)
     stream, fmt = stream_of(settings, written), format_of(settings, written)
     if whole:
-        fmt = replace(fmt, require_time=False)
+        # What stands in the place of a time may be none, such as a local time; one window needs none.
+        paths = {role: path for role, path in fmt.paths.items() if role != "time" or not timeless}
+        fmt = replace(fmt, require_time=False, paths=paths)
         stream = replace(stream, decoder=compile_decoder(fmt))
     if standard_input is not None:
         standard_input.rewind()

@@ -233,6 +233,33 @@ def test_a_file_of_which_nothing_can_be_used_is_a_usage_fault_after_the_output(k
         assert "No pair could be used." in out
 
 
+@pytest.mark.parametrize(
+    ("record", "advice"),
+    [
+        (GOOD | {"ts": "2024-05-01 12:00:00"}, "Write times as numbers or with an offset"),
+        (GOOD | {"model": "a b"}, "Name other series_labels"),
+        (GOOD | {"logp": [-1.0] * 65_537, "logq": [-1.0] * 65_537}, "Allow more by max_record_bytes"),
+        (GOOD | {"sampled_from": "p"}, "Set sampled_from"),
+        ({"price": 1}, "Try another --preset"),
+    ],
+)
+def test_the_advice_is_about_the_fault(klaxond, written, record, advice):
+    status, _, err = klaxond("replay", "--input", written(record), *CANONICAL)
+    assert status == 2
+    assert advice in err
+
+
+def test_one_window_needs_no_time_even_where_a_field_of_that_name_holds_none(klaxond, written):
+    draw = random.Random(1)
+    p, q = (0.2, 0.8), (0.4, 0.6)
+    drawn = draw.choices((0, 1), q, k=300)
+    lines = [{"ts": "2024-05-01 12:00:00", "p": p[x], "q": q[x]} for x in drawn]
+    status, out, err = klaxond("replay", "--input", written(*lines))
+    assert (status, err) == (0, "")
+    assert "Rejected" not in out
+    assert "300" in out
+
+
 def test_a_selection_of_nothing_is_a_usage_fault_that_names_it(klaxond, windows_file, tmp_path):
     path, config, messages = windows_file
     chosen = tmp_path / "chosen.yaml"
