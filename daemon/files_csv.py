@@ -63,7 +63,7 @@ def csv_records(stream: io.BufferedReader, name: str, fmt: Format | None) -> Ite
         header = next(rows, None)
         if header is None:
             return
-        columns = _all(header) if fmt is None else _bound(header, name, fmt)
+        columns = _all(header, name) if fmt is None else _bound(header, name, fmt)
         for number, row in enumerate(rows):
             if row:
                 yield number, _record(row, columns) if len(row) == len(header) else _RAGGED
@@ -73,10 +73,12 @@ def csv_records(stream: io.BufferedReader, name: str, fmt: Format | None) -> Ite
         raise OperatingError(f"{name} is not UTF-8 after line {rows.line_num}; save it as UTF-8") from error
 
 
-def _all(header: list[str]) -> list[_Column]:
+def _all(header: list[str], file: str) -> list[_Column]:
     """Bind every column; `a.b` stays one name where `a` is a column itself."""
     names = [each.strip() for each in header]
     parents = set(names)
+    if (twice := next((at for at, each in enumerate(names) if each and each in names[:at]), None)) is not None:
+        raise UsageError(f"column {twice + 1} of {file} has the name of an earlier one; give it another name")
     columns = []
     for index, name in enumerate(names):
         parts = tuple(name.split("."))

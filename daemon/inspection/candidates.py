@@ -11,6 +11,7 @@ from daemon.codec import Format
 from daemon.codec.format import Encoding
 from daemon.errors import UsageError
 from daemon.inspection.columns import ratios_of, read, usable_pairs
+from daemon.inspection.finding import SamplerEvidence
 from daemon.inspection.leaves import SENTINEL, Leaf, Look
 from daemon.inspection.names import MASKS, WEIGHTS, last_name, says_probability, side_of
 from daemon.inspection.sampler import sampler_evidence
@@ -24,6 +25,8 @@ _SHARE: Final = 0.5
 _FIELDS_MAX: Final = 10
 #: Couples without a telling name are only believed where the sampler would hold this part of the other's mass.
 _KEPT_MIN: Final = 0.2
+#: And couples of probabilities without one only where the mean ratio is known so well.
+_ERROR_MAX: Final = 0.1
 _POSITIVE_TOLERANCE: Final = 1e-3
 _PROBABLE_PAIRS: Final = 200_000
 
@@ -171,18 +174,26 @@ def _score(probe: Sequence[Batch], shape: Shape, readable: int) -> tuple[float, 
     evidence = sampler_evidence(ratios, 1.0, 0.0, shape.named, (shape.q_path, shape.p_path))
     sides = (side_of(shape.q_path), side_of(shape.p_path))
     telling = int(sides == ("q", "p"))
-    named = telling or all(map(says_probability, (shape.q_path, shape.p_path)))
-    if not named and not _plausible(evidence.chosen.ratio_mean, evidence.chosen.fit, logarithms=shape.logarithms):
+    if not is_plausible(shape, evidence):
         return None
     fits = {"fits": 3.0, "below": 2.0, "unclear": 1.0, "above": 0.0}[evidence.chosen.fit]
     return telling, fits, -float(np.abs(ratios.d).mean())
 
 
-def _plausible(ratio_mean: float, fit: str, *, logarithms: bool) -> bool:
-    """Numbers in [0, 1] are everywhere: they need evidence; log-probabilities only must not contradict it."""
-    if not logarithms:
-        return fit == "fits"
-    return fit != "above" and ratio_mean >= _KEPT_MIN
+def is_plausible(shape: Shape, evidence: SamplerEvidence) -> bool:
+    """Tell whether a couple may be two sides.
+
+    Names that say so are believed. Numbers in [0, 1] are everywhere: without such names they need a ratio mean that is
+    known to be near 1; log-probabilities only must not contradict it.
+    """
+    if shape.preset is not None or all(map(says_probability, (shape.q_path, shape.p_path))):
+        return True
+    if (side_of(shape.q_path), side_of(shape.p_path)) == ("q", "p"):
+        return True
+    sides = [evidence.chosen] if evidence.evident or evidence.named else [evidence.q, evidence.p]
+    if shape.logarithms:
+        return any(side.fit != "above" and side.ratio_mean >= _KEPT_MIN for side in sides)
+    return any(side.fit == "fits" and side.error <= _ERROR_MAX for side in sides)
 
 
 def _with_tokens(shape: Shape, leaves: Mapping[str, Leaf]) -> Shape:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from daemon.codec.format import Encoding
-from daemon.inspection.candidates import Shape, couples, preset_shape
+from daemon.inspection.candidates import Shape, couples, is_plausible, preset_shape
 from daemon.inspection.columns import UNREADABLE, ratios_of, read, usable_pairs
 from daemon.inspection.finding import Finding, LogBaseEvidence, SamplerEvidence
 from daemon.inspection.labels import label_candidates
@@ -87,6 +87,8 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
     resolution = _resolution(shape, pairs, leaves, nats)
     labels = label_candidates(sample.batches, shape, leaves, encoding)
     time = time_evidence(shape.fmt.paths.get("time"), found)
+    if not is_plausible(shape, sampler):
+        return None  # the probe alone could not tell
     return Finding(
         records=found.records,
         unreadable=found.unreadable,

@@ -1,6 +1,7 @@
 """The fields of untyped records, by the paths that the codec reads, each with what its values look like."""
 
 import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,9 @@ _FAULTS: Final = 0.05
 SENTINEL: Final = -9000.0
 #: Rounding may bring a log-probability this far above 0; as `positive_tolerance` has it.
 _POSITIVE: Final = 1e-3
+_NAME_LENGTH_MAX: Final = 100
+#: What stands for one person or thing, and is no name of a field: a mail address, a UUID.
+_IDENTITY: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _YEAR_2000_US: Final = 946_684_800_000_000
 _YEAR_2100_US: Final = 4_102_444_800_000_000
 
@@ -63,6 +67,7 @@ class Leaf:
     others: int = 0
     lengths: dict[int, tuple[int, ...]] = field(default_factory=dict)
     wholes: int = 0
+    _look: Look | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def known(self) -> Floats:
@@ -73,8 +78,11 @@ class Leaf:
     @property
     def look(self) -> Look:
         """What the values look like."""
-        if self.texts:
-            return self._look_of_texts()
+        if self._look is None:
+            self._look = self._look_of_texts() if self.texts else self._look_of_numbers()
+        return self._look
+
+    def _look_of_numbers(self) -> Look:
         values = self.known
         if not values.size or self.others > _FAULTS * values.size:
             return Look.OTHER
@@ -129,6 +137,12 @@ def leaves_of(records: Sequence[Any]) -> dict[str, Leaf]:
     return leaves
 
 
+def is_sayable(name: str) -> bool:
+    """Tell whether a key is a name that may be shown and that the codec can read, and not data."""
+    plain = name.isprintable() and '"' not in name and "\\" not in name
+    return plain and 0 < len(name) <= _NAME_LENGTH_MAX and _IDENTITY(name) is None
+
+
 def _fields(value: Any, depth: int) -> dict[str, Any]:  # noqa: ANN401 - any document
     """Values below a value, by path, as the codec pulls them: `a[].b` gives an array of each item's b."""
     found: dict[str, Any] = {}
@@ -136,7 +150,7 @@ def _fields(value: Any, depth: int) -> dict[str, Any]:  # noqa: ANN401 - any doc
         return found
     if isinstance(value, dict):
         for name, child in value.items():
-            if isinstance(name, str) and name:
+            if isinstance(name, str) and is_sayable(name):
                 for path, inner in _fields(child, depth + 1).items():
                     found[_joined(written_name(name), path)] = inner
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
@@ -166,6 +180,7 @@ def _is_rows(value: list[Any]) -> bool:
 
 def _add(leaf: Leaf, value: Any, number: int) -> None:  # noqa: ANN401 - any value of a field
     depth, lengths, flat = _shape(value)
+    leaf._look = None  # noqa: SLF001 - asked for too early, it is not what all values look like
     leaf.depth = max(leaf.depth, depth)
     leaf.lengths[number] = lengths
     if len(leaf.numbers) + len(leaf.texts) < _VALUES_MAX:

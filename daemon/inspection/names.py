@@ -64,6 +64,7 @@ _PROBABILITY: Final = frozenset(
         "q",
     }
 )
+_LOSS: Final = frozenset({"nll", "loss", "losses", "ce", "entropy", "surprisal", "neglogp", "neg"})
 MASKS: Final = frozenset({"mask", "loss_mask", "response_mask", "token_loss_mask", "completion_mask", "action_mask"})
 LABELS: Final = ("model", "version", "env_name", "agent_ref", "weight_version", "campaign")
 TIMES: Final = ("ts", "timestamp", "time", "event_time", "created_at", "created", "@timestamp", "date")
@@ -91,6 +92,11 @@ def side_of(path: str) -> Sampler | None:
 def says_probability(path: str) -> bool:
     """Tell whether a name of the path speaks of probabilities."""
     return any(_words(name) & _PROBABILITY for name in _STEPS.split(path))
+
+
+def says_loss(path: str) -> bool:
+    """Tell whether a name of the path speaks of negated log-probabilities."""
+    return any(_words(name) & _LOSS for name in _STEPS.split(path))
 
 
 def _words(name: str) -> set[str]:

@@ -39,6 +39,8 @@ ZSCORE_MIN: Final = 4.0
 #: Normal quantile of 0.9: nine of ten samples of the size that is asked for will tell.
 _POWER: Final = 1.2815515655446004
 _MESSAGES_MIN: Final = 10
+#: Below it five errors are no rare thing: they are estimated from as few messages. The self-check's number too.
+_MESSAGES_SURE: Final = 30
 #: |z| of the ratio mean from which it is not 1, as in the self-check.
 FIT_ZSCORE: Final = 5.0
 #: A message with more than this part of all ratios: their mean rests on it, and the error is not to be believed.
@@ -137,7 +139,8 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
     heavy = ratios.largest_share(r) > HEAVY_SHARE
     deviation = mean.value - 1
     fit: Fit = "unclear"
-    if abs(mean.zscore) >= FIT_ZSCORE and abs(deviation) > bound_of(fixed, resolution):
+    sure = ratios.messages >= _MESSAGES_SURE and abs(mean.zscore) >= FIT_ZSCORE
+    if sure and abs(deviation) > bound_of(fixed, resolution):
         if deviation > 0:
             fit = "above"
         elif not heavy:  # where the tail is heavy, most samples read low

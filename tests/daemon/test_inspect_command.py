@@ -227,3 +227,11 @@ def test_numbers_read_as_people_write_them():
         "41.4 %", "100 %", "nearly all", "less than 0.01 %", "0 %",
     ]  # fmt: skip
     assert [zscore(-0.31), zscore(163.6), zscore(float("inf"))] == ["-0.3", "164", "infinite"]
+
+
+def test_two_columns_of_one_name_are_refused(klaxond, tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text("a,b,a\n0.5,0.4,0.5\n")
+    status, _, err = klaxond("inspect", "--input", path)
+    assert status == 2
+    assert "column 3" in err
