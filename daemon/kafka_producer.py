@@ -48,8 +48,9 @@ class Producer:
             self._producer.flush(timeout=timeout_s)
 
     def close(self) -> None:
-        """Leave; what is still unsent after a few seconds is dropped."""
-        self._producer.close(timeout=_CLOSE_SECONDS)
+        """Leave; what is still unsent after a few seconds is dropped, as where the brokers are gone."""
+        with contextlib.suppress(KafkaError):
+            self._producer.close(timeout=_CLOSE_SECONDS)
 
     def _refuse(self, _error: BaseException) -> None:
         self.refused += 1

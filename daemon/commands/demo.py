@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from daemon.commands.options import word_of, words_text
+from daemon.commands.options import addresses, word_of, words_text
 from daemon.demo.glyphs import glyphs_for
 from daemon.demo.narrative import summary
 from daemon.demo.report import report
@@ -58,13 +58,19 @@ def demo(  # noqa: PLR0917 - each argument is a flag
         str | None,
         typer.Option(
             "--bootstrap-servers",
+            parser=addresses(lowest_port=1),
             metavar="HOST:PORT,...",
             help="Use these brokers (plaintext), instead of one of our own; topics are made and removed again.",
         ),
     ] = None,
     listen_address: Annotated[
         str | None,
-        typer.Option("--web.listen-address", metavar="HOST:PORT", help="Address of /metrics. Default: a free port."),
+        typer.Option(
+            "--web.listen-address",
+            parser=addresses(lowest_port=1, several=False),
+            metavar="HOST:PORT",
+            help="Address of /metrics. Default: a free port.",
+        ),
     ] = None,
 ) -> None:
     """Show klaxond at work: a broker, traffic with a known truth, the real daemon, and a live table. Leaves nothing.
@@ -81,6 +87,7 @@ def demo(  # noqa: PLR0917 - each argument is a flag
     )
     messages = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     messages.print("Starting a broker, the traffic and klaxond: estimates come within 20 s. Ctrl-C ends everything.")
+    state = None  # it stays so where the reader leaves before the end
     with printing():
         if output == "json":
             state = Demo(replace(options, goes_on=False), say=messages.print, show=lambda _: None).run()
@@ -88,7 +95,7 @@ def demo(  # noqa: PLR0917 - each argument is a flag
             sys.stdout.write("\n")
         else:
             state = _show_table(options, messages.print)
-    if any(each.missed for each in state.progress) or state.false_alarms:
+    if state is not None and (any(each.missed for each in state.progress) or state.false_alarms):
         messages.print(summary(state.progress, state.false_alarms))
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from config.addresses import split_address
 from config.errors import ConfigError, one_of
 from config.settings import Settings, load
 from daemon.errors import UsageError
@@ -41,6 +42,20 @@ def word_of(literal: object, advice: str = "") -> Callable[[str], str]:
             return word
         # The library's own message begins with the kind of the exception.
         raise typer.BadParameter(f"`{word}` is unknown; write {one_of(words)}{advice}")
+
+    return parse
+
+
+def addresses(*, lowest_port: int, several: bool = True) -> Callable[[str], str]:
+    """Return a flag's parser of one host:port, or of several joined by commas, that tells what is no address."""
+
+    def parse(text: str) -> str:
+        for each in text.split(",") if several else [text]:
+            try:
+                split_address(each, example="127.0.0.1:9092", lowest_port=lowest_port)
+            except ValueError as error:
+                raise typer.BadParameter(f"`{each}`: {error}") from error
+        return text
 
     return parse
 

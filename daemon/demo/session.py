@@ -151,8 +151,9 @@ class Demo:
         if daemon.was_killed():
             self._start_again(daemon)
         for child in (daemon.child, *(() if self._broker is None else (self._broker.child,))):
-            if child.ended() is not None:
-                raise OperatingError(f"the demo's {child.name} ended by itself; it said last:\n{child.tail()}")
+            if (status := child.ended()) is not None:
+                how = "ended by itself" if status >= 0 else f"was ended by signal {-status}"
+                raise OperatingError(f"the demo's {child.name} {how}; it said last:\n{child.tail()}")
         if self._traffic is not None and not self._traffic.alive():
             raise OperatingError("the demo's traffic ended by itself: please report it")
         silent = self._clock.monotonic() - self._daemon_started > _PATIENCE_SECONDS
