@@ -3,12 +3,17 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+)
 
 from daemon import kafka_guards
 from daemon.errors import OperatingError
@@ -22,6 +27,9 @@ from daemon.source import Batch, SourceUnavailableError
 CLIENT_ID: Final = "klaxond-check"
 LOG_APPEND_TIME: Final = "LogAppendTime"
 _POLL_MS: Final = 200
+#: What brokers answer while a group's coordinator starts, on a fresh cluster and after one has failed.
+_NOT_YET: Final = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
+_AGAIN_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,12 @@ class Admin:
     def group_problem(self, group_id: str) -> str:
         """Say why we could not join the group as it is now; empty if nothing speaks against it."""
         try:
-            group = self._client.describe_groups([group_id])[group_id]
+            group = self._group(group_id)
+        except _NOT_YET as error:
+            return (
+                f"group {group_id}: no broker coordinates it ({error}); if that lasts, look whether the brokers can "
+                "make their topic __consumer_offsets (offsets.topic.replication.factor, number of brokers)"
+            )
         except KafkaError as error:
             return f"group {group_id}: {error}; check the name and the ACLs (READ on the group)"
         protocol, members = group.get("protocol_data") or "", group.get("members") or ()
@@ -126,6 +139,20 @@ class Admin:
                 "use a kafka.group_id of our own"
             )
         return ""
+
+    def _group(self, group_id: str) -> dict[str, Any]:
+        """Describe a group; ask again while its coordinator starts, which the first question may be the reason for."""
+        deadline = time.monotonic() + self._timeout_ms / 1000
+        while True:
+            try:
+                found: dict[str, Any] = self._client.describe_groups([group_id])[group_id]
+            except _NOT_YET:
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                if time.monotonic() >= deadline or not any(each.__name__ in str(found["error"]) for each in _NOT_YET):
+                    return found
+            time.sleep(_AGAIN_SECONDS)
 
     def recent(self, topic: str, count: int, max_bytes: int | None = None) -> list[Batch]:
         """Read the last `count` records of each partition, less if there are less, without joining a group.

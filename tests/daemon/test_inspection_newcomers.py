@@ -76,7 +76,9 @@ def test_a_few_long_messages_refute_no_side():
     assert wrong == 0
 
 
-@pytest.mark.parametrize("name", [MAIL, "8a6e0804-2bd0-4672-b79d-d97027f9071a", 'a"b', "a\\", "a\x1b[31m", "x" * 5000])
+@pytest.mark.parametrize(
+    "name", [MAIL, "8a6e0804-2bd0-4672-b79d-d97027f9071a", 'alpha"b', "alpha\\", "alpha\x1b[31m", "x" * 5000]
+)
 def test_what_is_no_name_is_neither_shown_nor_read(name):
     for records in (
         [{name: p, name[:-1] + "z" + name[-1]: q} for p, q in pairs(300)],
@@ -84,8 +86,8 @@ def test_what_is_no_name_is_neither_shown_nor_read(name):
         [{"logp": p, "logq": q, "by": {name: 1}} for p, q in pairs(300)],
     ):
         finding = inspected(records)
-        assert name not in repr(finding)
-        assert name.encode("unicode_escape").decode() not in repr(finding)
+        part = name.split(".")[0].encode("unicode_escape").decode()  # a path writes a dot in another way
+        assert part not in repr(finding)
 
 
 def test_records_whose_keys_are_all_different_take_no_longer_than_others():

@@ -1,0 +1,42 @@
+"""What check asks of real brokers, while they have no answer yet."""
+
+import pytest
+from kafka import KafkaAdminClient
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+
+from daemon.kafka_admin import Admin
+from daemon.kafka_security import Security
+
+NOT_YET = [CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError]
+
+
+def answering(monkeypatch, answers):
+    """Let the client have these answers before the brokers' own."""
+    ask, left = KafkaAdminClient.describe_groups, list(answers)
+
+    def describe(self, groups):
+        if not left:
+            return ask(self, groups)
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {groups[0]: answer}
+
+    monkeypatch.setattr(KafkaAdminClient, "describe_groups", describe)
+    return left
+
+
+@pytest.mark.kafka
+def test_a_coordinator_that_starts_is_asked_again(kafka_broker, monkeypatch):
+    loading = {"error": str(CoordinatorLoadInProgressError()), "members": []}
+    left = answering(monkeypatch, [*(error() for error in NOT_YET), loading])
+    with Admin([kafka_broker.bootstrap_servers], Security()) as admin:
+        assert admin.group_problem("nobody-s") == ""
+    assert left == []
+
+
+@pytest.mark.kafka
+def test_a_coordinator_that_never_starts_is_named_in_time(kafka_broker, monkeypatch):
+    answering(monkeypatch, [CoordinatorNotAvailableError() for _ in range(100)])
+    with Admin([kafka_broker.bootstrap_servers], Security(), timeout_s=1.0) as admin:
+        assert "__consumer_offsets" in admin.group_problem("nobody-s")
