@@ -119,7 +119,7 @@ def test_a_broker_that_is_killed_is_a_sentence_and_nothing_is_left():
         broker.kill()
         _, err = process.communicate(timeout=40)
         assert (process.returncode, "Traceback" in err) == (3, False), err
-            assert "broker was ended by signal 9" in err
+        assert "broker was ended by signal 9" in err
         assert_gone(children)
     finally:
         process.kill()
