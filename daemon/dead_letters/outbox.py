@@ -135,8 +135,8 @@ class Outbox:
             pass
         if self._waiting:
             log.warning(
-                "dead letters were not acknowledged before the end: whoever reads on sends them again, but for those of "
-                "partitions that have moved away",
+                "dead letters were not acknowledged before the end: whoever reads on sends them again, but for those "
+                "of partitions that have moved away",
                 topic=self._topic,
                 count=len(self._waiting),
             )
