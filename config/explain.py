@@ -34,7 +34,7 @@ _WRITE: Final = {
     "string_pattern_mismatch": "write a text of the form {pattern}",
 }
 #: Nothing that somebody wrote below these is ever repeated: a password may stand at the wrong key.
-_SECRETIVE: Final = ("kafka.sasl", "kafka.ssl")
+_SECRETIVE: Final = ("kafka.sasl", "kafka.ssl", "basic_auth_users", "tls_server_config.key")
 _LONGEST_QUOTE: Final = 40
 
 

@@ -21,6 +21,8 @@ OTHER_VARIABLES: Final = re.compile(
 _SERVICE_LINK: Final = re.compile(
     r"KLAXON_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
+#: Flags that are not spelt as their key is.
+_FLAGS: Final = {"web.config_file": "web.config.file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def flag_layer(overrides: Mapping[str, object]) -> Layer:
     for path, value in sorted(overrides.items()):
         if value is not None:
             _put(layer.values, tuple(path.split(".")), value)
-            layer.origins[path] = f"flag --{path.replace('_', '-')}"
+            layer.origins[path] = f"flag --{_FLAGS.get(path, path).replace('_', '-')}"
     return layer
 
 

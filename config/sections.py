@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from config.addresses import LISTEN_PATTERN, split_address
-from config.kinds import Kind, NotEmpty, Section, TopicName
+from config.kinds import Kind, NotEmpty, ReadableFile, Section, TopicName
 from config.vocabulary import Direction, Estimator
 
 _Items = TypeVar("_Items", bound=tuple[Any, ...])
@@ -93,6 +93,11 @@ class WebSettings(Section):
         default="127.0.0.1:9752",
         description="Address of /metrics and the rest; without a host every interface, with port 0 any free one. "
         "Loopback: opening it is a decision.",
+    )
+    config_file: ReadableFile | None = Field(
+        default=None,
+        description="YAML file with TLS, client certificates, passwords and headers, in the format of Prometheus' own "
+        "exporters; read again when it or a certificate changes. None: plain HTTP for whoever reaches the address.",
     )
 
     @property

@@ -37,8 +37,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file's mapping; an empty file is an empty mapping. Raises ConfigError with file and line."""
+def read_yaml(path: Path, keys: str = "`kafka:` and `streams:`") -> dict[str, Any]:
+    """Read a file's mapping of such keys; an empty file is an empty one. Raises ConfigError with file and line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -51,7 +51,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError([Problem(str(path), "write a mapping of keys, such as `kafka:` and `streams:`")])
+        raise ConfigError([Problem(str(path), f"write a mapping of keys, such as {keys}")])
     return values
 
 

@@ -4,6 +4,7 @@ import gc
 import signal
 import threading
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -29,8 +30,9 @@ from daemon.kafka_warnings import warn_of_topics
 from daemon.loop import Loop
 from daemon.scrapes import ScrapeTimes
 from daemon.watchdog import Senses, Watchdog
+from daemon.web.access import Door
 from daemon.web.server import Server
-from daemon.wiring import exports_of, kafka_options_of, restore_of, streams_of
+from daemon.wiring import access_of, exports_of, kafka_options_of, restore_of, streams_of
 from estimators.validation import PAIR_REASONS
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
     clock, board, health, queue, scrapes = SystemClock(), Board(), Health(), CommandQueue(), ScrapeTimes()
     render = Renderer(Collectors(exports_of(settings), scrapes, clock), ProcessMetrics())
     streams = streams_of(settings)
+    door = Door(partial(access_of, settings), clock)
     with ExitStack() as parts:
         server = Server(
             board,
@@ -58,10 +61,11 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
             scrapes=scrapes,
             before_first_publish=render.process_only,
             version=version("klaxond"),
+            door=door,
         )
         server.start()
         parts.callback(server.stop)
-        log.info("listening", address=server.address)
+        log.info("listening", address=server.address, tls=door.encrypted)
         source = KafkaSource(options, queue.put, clock)
         loop = Loop(
             source=source,

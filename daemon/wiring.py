@@ -1,9 +1,11 @@
 """From settings to the values that the parts take: here, in app and in the commands only, configuration is read."""
 
 from config.durations import microseconds_of
+from config.errors import ConfigError
 from config.kafka import KafkaSettings
 from config.settings import Settings
 from config.streams import StreamSettings
+from config.web_file import TlsServerSettings, load_web_file
 from daemon.board import Threshold
 from daemon.codec import compile_decoder
 from daemon.codec.format import ROLES, Format
@@ -15,6 +17,7 @@ from daemon.kafka_security import Sasl, Security
 from daemon.presets import PRESETS
 from daemon.restore import ReplayRestore
 from daemon.streams import Stream
+from daemon.web.access import Access, Tls
 from estimators.selfcheck import resolution_of
 from estimators.spec import StreamSpec, WindowSpec
 from estimators.validation import Rules
@@ -164,3 +167,38 @@ def restore_of(settings: Settings) -> ReplayRestore:
     """Return how partitions are restored."""
     span = settings.replay_span
     return ReplayRestore(None if span == "auto" else microseconds_of(span))
+
+
+def access_of(settings: Settings) -> Access:
+    """Return who may connect and ask, as the web configuration file says at this moment; UsageError if it is wrong."""
+    file = settings.web.config_file
+    if file is None:
+        return Access()
+    try:
+        found = load_web_file(file)
+    except ConfigError as error:
+        faults = "".join(f"\n  {problem}" for problem in error.problems)
+        raise UsageError(f"the web configuration cannot be used:{faults}") from None
+    return Access(
+        tls=_tls_of(found.tls_server_config) if found.tls_server_config is not None else None,
+        users={name: secret.get_secret_value() for name, secret in found.basic_auth_users.items()},
+        # A blank one is not set, as in Prometheus; then ours stays.
+        headers={name: text for name, text in found.http_server_config.headers.items() if text}
+        if found.http_server_config is not None
+        else {},
+        file=file,
+    )
+
+
+def _tls_of(written: TlsServerSettings) -> Tls:
+    return Tls(
+        cert_file=written.cert_file,
+        key_file=written.key_file,
+        client_ca_file=written.client_ca_file,
+        require_client=written.client_auth_type == "RequireAndVerifyClientCert",
+        allowed_sans=written.client_allowed_sans or (),
+        oldest=written.min_version,
+        newest=written.max_version,
+        cipher_suites=written.cipher_suites,
+        prefer_server_order=written.prefer_server_cipher_suites,
+    )

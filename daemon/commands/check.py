@@ -1,15 +1,18 @@
 """`klaxond check`: what is wrong with a configuration, or what it will do; with --connect, what the brokers say."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
 from config.settings import Settings
 from daemon.broker_check import check_brokers
-from daemon.commands.options import ConfigFile, SecretsDir, settings_from
+from daemon.clock import SystemClock
+from daemon.commands.options import ConfigFile, SecretsDir, WebConfigFile, settings_from
 from daemon.streams import Stream
-from daemon.wiring import kafka_options_of, streams_of
+from daemon.web.access import Access, Door
+from daemon.wiring import access_of, kafka_options_of, streams_of
 from estimators.moments import Moments
 from estimators.rings import CAPACITY_MIN
 from estimators.spec import StreamSpec
@@ -21,18 +24,20 @@ SERIES_BYTES_HIGH: Final = 1_000_000
 def check(
     config_file: ConfigFile,
     secrets_dir: SecretsDir = None,
+    web_config_file: WebConfigFile = None,
     *,
     connect: Annotated[
         bool, typer.Option("--connect", help="Ask the brokers too: connection, group, topics, a few records.")
     ] = False,
 ) -> None:
     """Tell every fault of the configuration with its exact path, or what it will read, publish and need."""
-    settings = settings_from(config_file, secrets_dir=secrets_dir)
+    settings = settings_from(config_file, {"web.config_file": web_config_file}, secrets_dir=secrets_dir)
     options, streams = kafka_options_of(settings), streams_of(settings)
+    access = Door(partial(access_of, settings), SystemClock()).access()
     for warning in settings.warnings():
         typer.echo(f"warning: {warning}", err=True)
     for number, stream in enumerate(streams):
-        typer.echo(_sentence(settings, number, stream))
+        typer.echo(_sentence(settings, number, stream, "http" if access.tls is None else "https"))
         if series_bytes(stream.spec) > SERIES_BYTES_HIGH:
             typer.echo(f"warning: {_large_series(settings, number, stream.spec)}", err=True)
     if settings.dead_letter.topic is not None:
@@ -40,6 +45,8 @@ def check(
         typer.echo(
             f"dead letters: each record that cannot be used is told in topic {settings.dead_letter.topic}, {what}"
         )
+    if access.file is not None:
+        typer.echo(f"web: {_web_sentence(access)}")
     if not connect:
         return
     worst = 0
@@ -49,7 +56,7 @@ def check(
     raise typer.Exit(worst)
 
 
-def _sentence(settings: Settings, number: int, stream: Stream) -> str:
+def _sentence(settings: Settings, number: int, stream: Stream, scheme: str) -> str:
     """Say what of one stream will be read, published and kept."""
     written = settings.streams[number]
     shape = written.format if written.preset == "canonical" else f"{written.format}, preset {written.preset}"
@@ -57,9 +64,25 @@ def _sentence(settings: Settings, number: int, stream: Stream) -> str:
     return (
         f"stream {stream.name}: reads topic {stream.topic} ({shape}), sampled from {written.sampled_from}; "
         f"{series}; windows {', '.join(settings.windows)}; "
-        f"published at http://{settings.web.listen_address}/metrics every {settings.dump()['publish_interval']}; "
+        f"published at {scheme}://{settings.web.listen_address}/metrics every {settings.dump()['publish_interval']}; "
         f"memory up to {_megabytes(_bytes_at_cap(stream))} MB a partition"
     )
+
+
+def _web_sentence(access: Access) -> str:
+    """Say who may connect and ask."""
+    tls = access.tls
+    if tls is None:
+        encryption = "plain HTTP"
+    elif tls.client_ca_file is None:
+        encryption = f"TLS from {tls.oldest} on, clients need no certificate"
+    else:
+        need = "need a" if tls.require_client else "may have a"
+        names = f" for {' or '.join(tls.allowed_sans)}" if tls.allowed_sans else ""
+        encryption = f"TLS from {tls.oldest} on, clients {need} certificate{names} by {tls.client_ca_file}"
+    users = ", ".join(access.users)
+    logins = f"password for {users} (not for /livez and /readyz)" if users else "no password"
+    return f"{encryption}; {logins}"
 
 
 def series_bytes(spec: StreamSpec) -> int:

@@ -27,6 +27,14 @@ ListenAddress = Annotated[
     str | None,
     typer.Option("--web.listen-address", metavar="HOST:PORT", help="Address of /metrics; overrides the file."),
 ]
+WebConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--web.config.file",
+        metavar="FILE",
+        help="TLS, client certificates and passwords of the HTTP side, Prometheus' format; overrides web.config_file.",
+    ),
+]
 LogLevel = Annotated[
     str | None,
     typer.Option("--log.level", metavar="LEVEL", help="debug, info, warn or error; overrides the file."),

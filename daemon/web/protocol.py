@@ -1,4 +1,4 @@
-"""Limits on connections that uvicorn does not set itself: how many there are, and how long one may take.
+"""Limits on connections that uvicorn does not set itself: how many there are, and how long one may take; and TLS.
 
 Without them a client that connects and says nothing, sends its header byte by byte, or does not read the answer holds
 its connection for ever, and a few dozen of those keep Prometheus and the kubelet out.
@@ -6,11 +6,15 @@ its connection for ever, and a few dozen of those keep Prometheus and the kubele
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
-MAX_CONNECTIONS: Final = 32
+from daemon.web.access import Door, Handshake
+from daemon.web.limits import Visitor, make_room
+
 MAX_HEADER_BYTES: Final = 16 * 1024
 #: For one request with its answer, from the connection's start or the end of the answer before.
 REQUEST_SECONDS: Final = 30.0
@@ -18,8 +22,20 @@ REQUEST_SECONDS: Final = 30.0
 KEEP_ALIVE_SECONDS: Final = 20
 
 
-class BoundedProtocol(H11Protocol):
-    """One connection with a deadline; one too many costs the connection that has waited longest."""
+def behind_tls(door: Door) -> Callable[..., Handshake]:
+    """Return what makes the protocol of a new connection where the door speaks TLS, as uvicorn calls it."""
+
+    def connect(*, server_state: ServerState, **options: Any) -> Handshake:  # noqa: ANN401 - passed on as they are
+        def begin() -> BoundedProtocol:
+            return BoundedProtocol(server_state=server_state, **options)
+
+        return Handshake(begin, server_state.connections, door)
+
+    return connect
+
+
+class BoundedProtocol(H11Protocol, Visitor):
+    """One connection with a deadline, counted with all others."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on as they are
         super().__init__(*arguments, **options)
@@ -30,9 +46,7 @@ class BoundedProtocol(H11Protocol):
         """Make room for the new connection and start its deadline."""
         super().connection_made(transport)
         self._restart_deadline()
-        others = [other for other in self.connections if isinstance(other, BoundedProtocol) and other is not self]
-        if len(others) >= MAX_CONNECTIONS:
-            min(others, key=lambda other: other.waiting_since).drop()
+        make_room(self.connections, self)
 
     def on_response_complete(self) -> None:
         """Give the next request of this connection a time of its own."""

@@ -25,10 +25,11 @@ from daemon.clock import Clock
 from daemon.errors import OperatingError, UsageError
 from daemon.health import Health
 from daemon.scrapes import ScrapeTimes
+from daemon.web.access import Access, Door, Gate
 from daemon.web.documents import Documents
 from daemon.web.negotiation import choose
 from daemon.web.page import Request as PageRequest
-from daemon.web.protocol import KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES, BoundedProtocol
+from daemon.web.protocol import KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES, BoundedProtocol, behind_tls
 from daemon.web.style import CONTENT_SECURITY_POLICY
 
 START_SECONDS: Final = 10.0
@@ -49,7 +50,8 @@ SECURITY_HEADERS: Final = {
 class Server:
     """Serves a board until it is stopped.
 
-    `before_first_publish` renders what can be told while the board is still empty; `version` is shown to people.
+    `before_first_publish` renders what can be told while the board is still empty; `version` is shown to people; `door`
+    tells who may connect and ask, by default everybody without TLS.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Server:
         scrapes: ScrapeTimes,
         before_first_publish: Callable[[], Rendered],
         version: str,
+        door: Door | None = None,
     ) -> None:
+        self._door = door or Door(Access, clock)
         self._board = board
         self._health = health
         self._listen_address = listen_address
@@ -72,7 +76,7 @@ class Server:
         self._documents = Documents(version)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
-        self._uvicorn = uvicorn.Server(_uvicorn_config(self._application()))
+        self._uvicorn = uvicorn.Server(_uvicorn_config(self._application(), self._door))
 
     @property
     def address(self) -> str:
@@ -116,7 +120,11 @@ class Server:
         }
         application = Starlette(
             routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in routes.items()],
-            middleware=[Middleware(_SecurityHeaders), Middleware(_ScrapeTimer, scrapes=self._scrapes)],
+            middleware=[
+                Middleware(_SecurityHeaders, door=self._door),
+                Middleware(Gate, door=self._door),
+                Middleware(_ScrapeTimer, scrapes=self._scrapes),
+            ],
         )
         application.router.redirect_slashes = False  # it would send the request's own path back
         return application
@@ -133,10 +141,12 @@ class Server:
             return PlainTextResponse("alive\n")
         return PlainTextResponse(f"the loop has not turned for {stuck:.0f} s\n", 503)
 
-    async def _ready(self, _: Request) -> Response:
+    async def _ready(self, request: Request) -> Response:
         readiness = self._health.readiness
         if readiness.ready:
             return PlainTextResponse("ready\n")
+        if not request.state.admitted:  # they name brokers
+            return PlainTextResponse("not ready; the reasons are told with a password\n", 503)
         return PlainTextResponse("".join(f"{reason}\n" for reason in readiness.reasons), 503)
 
     async def _status(self, _: Request) -> Response:
@@ -174,15 +184,18 @@ class Server:
 
 
 class _SecurityHeaders:
-    """Adds the headers to every answer, errors included."""
+    """Adds the headers to every answer, errors included; those of the web configuration file in the place of ours."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         def sending(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                headers.update(self._door.access().headers)
             return send(message)
 
         await self._app(scope, receive, sending)
@@ -202,10 +215,10 @@ class _ScrapeTimer:
             self._scrapes.add(time.perf_counter() - started)
 
 
-def _uvicorn_config(application: Starlette) -> uvicorn.Config:
+def _uvicorn_config(application: Starlette, door: Door) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http=BoundedProtocol,
+        http=behind_tls(door) if door.encrypted else BoundedProtocol,  # type: ignore[arg-type] # it only calls it
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(STOP_SECONDS),

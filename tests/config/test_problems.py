@@ -106,7 +106,8 @@ def test_an_empty_configuration_is_told_what_it_needs_at_least(problems):
         ("export: {moments: maybe}", "export.moments", "write true or false"),
         ("web: {listen_address: localhost}", "web.listen_address", "write host:port"),
         ("web: {listen_address: 'a:70000'}", "web.listen_address", "70000 is no port"),
-        ("web: {config_file: x}", "web.config_file", "unknown key"),
+        ("web: {config_fil: x}", "web.config_fil", "did you mean `config_file`"),
+        ("web: {config_file: nowhere.yml}", "web.config_file", "cannot be read"),
         ("log: []", "log", "write a mapping"),
     ],
 )

@@ -21,7 +21,7 @@ from daemon.errors import OperatingError, UsageError
 from daemon.exposition import Renderer
 from daemon.health import Health, Readiness
 from daemon.scrapes import ScrapeTimes
-from daemon.web import protocol
+from daemon.web import limits, protocol
 from daemon.web.negotiation import OPENMETRICS, TEXT
 from daemon.web.server import SECURITY_HEADERS, Server
 from tests.daemon.board_examples import HOSTILE, NOW, published
@@ -333,7 +333,7 @@ def test_garbage_is_refused_and_the_server_lives(running, garbage):
 
 def test_connections_that_say_nothing_do_not_keep_others_out(running):
     """More of them than the server holds: the oldest are dropped, a kubelet is served at once."""
-    silent = [running.connect() for _ in range(2 * protocol.MAX_CONNECTIONS)]
+    silent = [running.connect() for _ in range(2 * limits.MAX_CONNECTIONS)]
     try:
         started = time.monotonic()
         assert running.ask("/livez")[0] == 200
