@@ -7,10 +7,14 @@ from pydantic import AfterValidator, Field
 
 from config.kinds import DefaultText, Kind, Section
 
-#: A dot or bracket within a name is written with a backslash before it; any other backslash is itself.
-_NAME: Final = r"(?:\\[.\[]|\\(?![.\[])|[^.\[\\])+"
+#: A dot or bracket within a name is written with a backslash before it. The decoder takes no name with a quote, a
+#: control character or a backslash of its own.
+_NAME: Final = r"(?:\\[.\[]|[^.\[\\\"\x00-\x1f])+"
+#: The decoder is compiled level by level.
+_NAMES_MAX: Final = 50
 _ITEM: Final = r"(?:\[[0-9]{1,2}\])*"
 _ITEMS: Final = r"(?:\[(?:[0-9]{1,2}:?)?\])*"
+_STRANGE: Final = re.compile(r"[\"\x00-\x1f]|\\(?![.\[])").search
 _IS_FIELD: Final = re.compile(rf"(?!\$){_NAME}{_ITEM}(?:\.{_NAME}{_ITEM})*").fullmatch
 _ARE_FIELDS: Final = re.compile(rf"(?!\$){_NAME}{_ITEMS}(?:\.{_NAME}{_ITEMS})*").fullmatch
 
@@ -19,9 +23,16 @@ def fields_path(path: str) -> str:
     r"""Validate the path of one or many values; ValueError (for people) if it is none.
 
     Names joined by dots, `[0]` for one item of an array (up to `[99]`), `[]` for every item, `[1:]` for every item but
-    the first; `\.` and `\[` are a dot and a bracket within a name.
+    the first; `\.` and `\[` are a dot and a bracket within a name. At most 50 names.
     """
+    if path.count(".") >= _NAMES_MAX:
+        raise ValueError(f"`{path[:40]}` has more than {_NAMES_MAX} names")
     if _ARE_FIELDS(path) is None:
+        if _STRANGE(path) is not None:
+            raise ValueError(
+                f"`{path[:40]}` has a quote, a control character, or a backslash that is not before a dot or an "
+                "opening bracket; the name of a field has none here"
+            )
         raise ValueError(
             f"`{path[:40]}` is no field path; write names joined by dots, such as `logp` or `response.logp`, "
             "with `[0]` for one item of an array and `[]` for every item"

@@ -6,8 +6,9 @@ from typing import Final
 
 from daemon.errors import UsageError
 
-#: A dot or bracket within a name is written with a backslash before it; any other backslash is itself.
-_NAME: Final = r"(?:\\[.\[]|\\(?![.\[])|[^.\[\\])+"
+#: A dot or bracket within a name is written with a backslash before it. msgspec takes no name with a quote, a control
+#: character or a backslash of its own.
+_NAME: Final = r"(?:\\[.\[]|[^.\[\\\"\x00-\x1f])+"
 _ITEMS: Final = r"(?:\[(?:[0-9]{1,2}:?)?\])*"
 _IS_PATH: Final = re.compile(rf"{_NAME}{_ITEMS}(?:\.{_NAME}{_ITEMS})*").fullmatch
 _STEP: Final = re.compile(rf"\[(?P<item>[0-9]{{0,2}})(?P<rest>:?)\]|\.?(?P<name>{_NAME})")

@@ -1,8 +1,11 @@
 """streams[]: what may be written for one topic."""
 
+import json
 import math
 
 import pytest
+
+from daemon.codec import Format, compile_decoder
 
 
 @pytest.mark.parametrize("name", ["pairs", "a.b-c_D9", "_private", "9lives", "x" * 249])
@@ -50,6 +53,20 @@ def test_a_field_path_is_names_joined_by_dots(stream_problems, stream, path):
     assert list(stream_problems(f"paths: {{log_p: {path}}}")) == ["paths.log_p"]
     assert stream("paths: {log_p: response.log-probs, time: ts}").paths.log_p == "response.log-probs"
     assert stream("paths: {log_p: 'a\\.b\\..c'}").paths.log_p == "a\\.b\\..c"
+
+
+@pytest.mark.parametrize("path", ["c\\[0\\]", 'a"b', "a\\b", "a\tb", "a\\"])
+def test_a_path_that_the_decoder_cannot_take_is_refused_with_its_key(stream_problems, path):
+    told = stream_problems(f"paths: {{log_p: {json.dumps(path)}, labels: {{a: {json.dumps(path)}}}}}")
+    assert list(told) == ["paths.log_p", "paths.labels.a"]
+    assert "a quote, a control character, or a backslash" in told["paths.log_p"]
+
+
+def test_a_path_has_50_names_and_no_more(stream_problems, stream):
+    path = ".".join(["a"] * 50)
+    assert stream(f"paths: {{log_p: {path}}}").paths.log_p == path
+    compile_decoder(Format(paths={"log_p": path, "log_q": "b"}))
+    assert "more than 50 names" in stream_problems(f"paths: {{log_p: {path}.a}}")["paths.log_p"]
 
 
 @pytest.mark.parametrize("path", ["a[0].b", "a[].b[1:][0]", "a[][]", "a\\[0]"])
