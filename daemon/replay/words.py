@@ -55,7 +55,8 @@ def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         yield f"The two probabilities of a typical outcome differ by {by} (root mean square of the log ratio)."
     variation = None if series.outcome is None or _few(series) else series.outcome.total_variation
     drawn_elsewhere = series.summary.comparable is False and series.summary.ratio_mean > 1
-    if variation is not None and isfinite(variation.lower) and not drawn_elsewhere:
+    # 0 of sides that differ: what p gives less than q was rare, and is not in this sample.
+    if variation is not None and variation.value > 0 and isfinite(variation.lower) and not drawn_elsewhere:
         reach = f"{_percent(variation.lower)} to {_percent(variation.upper)}"
         yield (
             f"If {replay.other} drew instead of {replay.sampled_from}, at least {_percent(variation.value)} of "

@@ -248,6 +248,13 @@ def test_a_small_difference_is_told_in_percent(said):
     assert f"differ by {100 * math.expm1(0.02):.2g} % (root" in words
 
 
+def test_a_share_of_nothing_seen_is_not_told(said):
+    """What q does more often than p is in no record: the share is 0 in this sample, and not in truth."""
+    words, found = said([{"p": 0.6, "q": 0.59} if k % 2 else {"p": 0.4, "q": 0.399} for k in range(200)])
+    assert found["series"][0]["total_variation"]["value"] == 0
+    assert "would differ" not in words
+
+
 def test_sides_that_are_equal_everywhere_are_no_proof_of_anything(said):
     words, found = said(records(p=Q, count=500))
     assert found["series"][0]["comparable"] is True
