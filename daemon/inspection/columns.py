@@ -15,6 +15,7 @@ from estimators.validation import WEIGHT_MAX, WEIGHT_MIN
 
 #: Statistics of more pairs tell nothing more that a sample should tell.
 PAIRS_MAX: Final = 2_000_000
+_IRRATIONAL: Final = 0.7548776662466927  # so that different couples of logs have different sums
 #: Reasons of records that are no document at all.
 UNREADABLE: Final = frozenset({"tombstone", "syntax", "depth"})
 
@@ -82,9 +83,13 @@ def ratios_of(pairs: Pairs, usable: np.ndarray[tuple[int], np.dtype[np.bool_]]) 
     kept = kept[kept > 0]
     if not kept.size:
         return None
-    d = pairs.log_q[usable] - pairs.log_p[usable]
+    log_p, log_q = pairs.log_p[usable], pairs.log_q[usable]
     weight = None if pairs.weight is None else pairs.weight[usable]
-    return Ratios(np.clip(d, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT), weight, np.cumsum(kept) - kept)
+    d = np.clip(log_q - log_p, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
+    zero_p, zero_q = np.isneginf(log_p), np.isneginf(log_q)
+    if zero_p.any() and zero_q.any():  # no sampler has both: they are rounded to 0, and tell nothing
+        d[zero_p | zero_q] = 0.0
+    return Ratios(d, weight, np.cumsum(kept) - kept, log_q + _IRRATIONAL * log_p)
 
 
 def usable_pairs(

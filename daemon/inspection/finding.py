@@ -88,6 +88,11 @@ class SamplerEvidence:
         return self.p if self.sampled_from == "q" else self.q
 
     @property
+    def neither_fits(self) -> bool:
+        """Whether the mean ratio of either side is above 1, so that the outcomes were drawn from neither."""
+        return self.q.fit == self.p.fit == "above"
+
+    @property
     def contradicts_names(self) -> bool:
         """Whether the data name another sampler than the fields do."""
         return self.evident is not None and self.named is not None and self.evident != self.named

@@ -104,7 +104,7 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
         sampler=sampler,
         log_base=base,
         logarithms=shape.logarithms,
-        mask=with_placeholders(mask, pairs, ratios, sampler.sampled_from, nats),
+        mask=with_placeholders(mask, pairs, ratios, sampler.sampled_from, nats=nats, resolution=resolution),
         quality_q=side_quality(shape.q_path, pairs.log_q, _POSITIVE_TOLERANCE),
         quality_p=side_quality(shape.p_path, pairs.log_p, _POSITIVE_TOLERANCE),
         labels=labels,

@@ -20,6 +20,8 @@ from estimators.pairs import Floats, Pairs
 _ROLES: Final = ("mask", "message_mask")
 #: An array without a telling name is a mask where what it leaves out is placeholders, but for this part.
 _ASTRAY: Final = 0.02
+#: Logs of so many decimals have no nearly certain outcomes: below 1e-4 there is only 0.
+_DECIMALS_MAX: Final = 4
 _PAIRS_MAX: Final = 200_000
 
 
@@ -45,7 +47,7 @@ def with_mask(probe: Sequence[Batch], shape: Shape, leaves: Mapping[str, Leaf]) 
 
 
 def with_placeholders(
-    evidence: MaskEvidence, pairs: Pairs, ratios: Ratios, sampler: Sampler, nats: float
+    evidence: MaskEvidence, pairs: Pairs, ratios: Ratios, sampler: Sampler, *, nats: float, resolution: str
 ) -> MaskEvidence:
     """Add the pairs that are left with 0 on both sides: their share, what they are, and what they do to the KL."""
     certain = Certain.empty().absorb(
@@ -62,11 +64,17 @@ def with_placeholders(
     return replace(
         evidence,
         placeholders=share,
-        missing=certain.placeholders(0),
+        missing=certain.placeholders(0) and not rounds_to_certain(resolution),
         kl_with=with_them,
         # They add nothing to the sum, only to what it is divided by.
         kl_without=with_them * weight / without if without > 0 else float("nan"),
     )
+
+
+def rounds_to_certain(resolution: str) -> bool:
+    """Whether nearly certain outcomes are written as certain ones, so that zeros cannot be told from placeholders."""
+    kind, _, digits = resolution.partition(":")
+    return kind == "decimals" and int(digits) <= _DECIMALS_MAX
 
 
 def _with(shape: Shape, mask: str | None) -> Shape:

@@ -31,11 +31,14 @@ class Ratios:
     weight : float64 [pairs] or None
         None where every weight is 1.
     first_pair : int64 [messages]
+    outcome : float64 [pairs] or None
+        The same number where the same two logs stand again; None where that is not known.
     """
 
     d: Floats
     weight: Floats | None
     first_pair: Ints
+    outcome: Floats | None = None
 
     @property
     def messages(self) -> int:
@@ -46,6 +49,14 @@ class Ratios:
     def pairs(self) -> int:
         """All of them."""
         return int(self.d.size)
+
+    @property
+    def concentration(self) -> float:
+        """Sum of squared shares of distinct pairs of logs: rounding errs in one way wherever the same ones stand."""
+        if self.outcome is None:
+            return 1 / self.pairs
+        _, counts = np.unique(self.outcome, return_counts=True)
+        return float((counts / self.pairs) @ (counts / self.pairs))
 
     def sums(self, values: Floats) -> tuple[Floats, Floats]:
         """Return per message the weighted sum of values [pairs], and of the weights."""

@@ -10,7 +10,8 @@ That needs exact numbers: rounding adds noise of mean zero to d, whose sum passe
 one message need not be independent. So a second statistic, with a message for a cluster, has to agree. Either the mean
 of d, which estimates +KL(q||p) or -KL(p||q) and cannot be of the wrong sign, is 4 of its standard errors away from 0:
 noise of any size is in that error. Or, where the noise of Lambda is below one nat by the precision of the log, the mean
-of r = other / side is 5 errors above 1 for the side that is refused: no sampler has E[r] > 1.
+of r = other / side is 5 errors above 1 for the side that is refused: no sampler has E[r] > 1. And since rounding is
+the same wherever a pair of logs stands again, the mean of d must be more than it explains in so many different pairs.
 
 Whether the named side *fits* is another question: E[r] = 1. Below 1 is what a truncated sampler has (kept mass), above
 1 none can have. The swapped side has 1 + chi^2, always above 1.
@@ -38,6 +39,8 @@ LOG_ODDS_MIN: Final = math.log(1e5)
 ZSCORE_MIN: Final = 4.0
 #: Normal quantile of 0.9: nine of ten samples of the size that is asked for will tell.
 _POWER: Final = 1.2815515655446004
+#: Rounding of doubles and float32; the noise of coarser logs is looked at.
+_EXACT: Final = 1e-12
 _MESSAGES_MIN: Final = 10
 #: Below it five errors are no rare thing: they are estimated from as few messages. The self-check's number too.
 _MESSAGES_SURE: Final = 30
@@ -72,6 +75,7 @@ def sampler_evidence(
     evident: Sampler | None = "q" if log_odds > 0 else "p"
     exact = _is_exact(ratios.pairs, resolution)
     sure = abs(mean.zscore) >= ZSCORE_MIN or (exact and refused.fit == "above")
+    sure &= abs(mean.value) >= rounding_of(ratios, resolution)
     if not sure or abs(log_odds) < LOG_ODDS_MIN or ratios.messages < _MESSAGES_MIN or likelier.fit == "above":
         evident = None  # where both means are above 1, neither can be the sampler
     sampled_from, decided_by = _decision(evident, named)
@@ -113,6 +117,15 @@ def pairs_needed(ratios: Ratios, d: Floats, resolution: float) -> int | None:
     return math.ceil(messages * each) if messages > ratios.messages else None
 
 
+def rounding_of(ratios: Ratios, resolution: float) -> float:
+    """Mean log ratio that the log's rounding explains.
+
+    `resolution` is half the variance of one pair's rounding, which is the same wherever the same pair of logs stands:
+    of few contexts it does not average out, and no error over messages shows it.
+    """
+    return FIT_ZSCORE * math.sqrt(2 * resolution * ratios.concentration) if resolution > _EXACT else 0.0
+
+
 def bound_of(fixed: float, resolution: float) -> float:
     """Deviation of a ratio mean that does not matter, as in the self-check: a tenth of the divergence, or rounding."""
     return max(0.1 * fixed, resolution)
@@ -137,10 +150,13 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
     mean = ratios.mean(r, 1.0)
     fixed = ratios.mean(np.expm1(u) - u, 0.0).value
     heavy = ratios.largest_share(r) > HEAVY_SHARE
+    rounding = rounding_of(ratios, resolution)
     deviation = mean.value - 1
     fit: Fit = "unclear"
     sure = ratios.messages >= _MESSAGES_SURE and abs(mean.zscore) >= FIT_ZSCORE
-    if sure and abs(deviation) > bound_of(fixed, resolution):
+    if mean.error == 0:  # one outcome again and again: a sampler that is nearly certain of it may have no other
+        sure &= abs(_log_odds(ratios, u)) >= LOG_ODDS_MIN
+    if sure and abs(deviation) > max(bound_of(fixed, resolution), rounding):
         if deviation > 0:
             fit = "above"
         elif not heavy:  # where the tail is heavy, most samples read low

@@ -50,7 +50,7 @@ def _told(name: str, evidence: SamplerEvidence, side: SideEvidence) -> str:
 
 
 def _undecided(evidence: SamplerEvidence) -> Iterator[str]:
-    if evidence.q.fit == evidence.p.fit == "above":
+    if evidence.neither_fits:
         yield (
             "Neither fits, so no divergence can be estimated from these pairs. Either the outcomes were drawn from "
             "neither side (two models' scores of one fixed class), or prompts and padding are not masked, or the "

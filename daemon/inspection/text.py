@@ -6,6 +6,7 @@ from typing import Final
 
 from daemon.inspection.cost import Cost
 from daemon.inspection.finding import Finding, LabelCandidate
+from daemon.inspection.masks import rounds_to_certain
 from daemon.inspection.side_text import sampler_sentences
 from daemon.inspection.words import count, figure, percent, zscore
 
@@ -91,6 +92,12 @@ def _mask(finding: Finding) -> str:
         parts.append(
             f"{percent(mask.placeholders)} of the pairs are exactly 0.0 on both sides: placeholders, so a mask is "
             f"missing. Without them the divergence is {figure(mask.kl_without)} nats, not {figure(mask.kl_with)}."
+        )
+    elif mask.placeholders and rounds_to_certain(finding.resolution):
+        parts.append(
+            f"{percent(mask.placeholders)} of the pairs are 0.0 on both sides. Rounded as these logs are, that may be "
+            "outcomes that were nearly certain, or positions that a mask ought to leave out: log more decimals, or "
+            "a mask."
         )
     elif mask.placeholders:
         parts.append(f"{percent(mask.placeholders)} of the pairs are 0.0 on both sides, as certain outcomes are.")

@@ -9,12 +9,14 @@ from daemon.inspection.finding import Finding
 from daemon.inspection.words import count, percent
 
 _COMMENT_COLUMN = 60
+_NEITHER = "neither side was drawn from, so what klaxond makes of this log is no divergence: repair the log first"
 
 
 def configuration(finding: Finding, topic: str, bootstrap_servers: Sequence[str]) -> str:
     """Return a whole configuration file of this one stream."""
     comments = _comments(finding)
-    lines = [
+    lines = [f"# {_NEITHER}"] if finding.sampler is not None and finding.sampler.neither_fits else []
+    lines += [
         f"kafka: {{bootstrap_servers: {_json(list(bootstrap_servers))}, group_id: klaxond}}",
         "streams:",
         f"  - topic: {_json(topic)}",

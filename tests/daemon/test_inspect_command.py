@@ -4,6 +4,7 @@ import json
 import re
 import time
 
+import numpy as np
 import pytest
 
 from daemon.collect_series import Exports
@@ -235,3 +236,13 @@ def test_two_columns_of_one_name_are_refused(klaxond, tmp_path):
     status, _, err = klaxond("inspect", "--input", path)
     assert status == 2
     assert "column 3" in err
+
+
+def test_a_configuration_for_a_log_that_neither_side_drew_says_so_and_loads(klaxond, written, tmp_path):
+    draw = np.random.default_rng(1)
+    logits = draw.normal(-2, 1, 8000)
+    one, other = (1 / (1 + np.exp(-each)) for each in (logits, logits + draw.normal(0, 0.5, 8000)))
+    records = [{"prob_a": a, "prob_b": b} for a, b in zip(one.tolist(), other.tolist(), strict=True)]
+    _, out, _ = klaxond("inspect", "--input", written(records))
+    assert "# neither side was drawn from" in out
+    assert klaxond("check", "--config.file", pasted(out, tmp_path))[0] == 0
