@@ -74,8 +74,7 @@ def _numbers() -> list[Stat]:
         ),
         number(
             "Age of the oldest publish",
-            "Time since the process that is furthest behind published. It publishes every publish_interval, 10 s unless "
-            "configured.",
+            "Time since the process that is furthest behind published. It does so every publish_interval, by default 10 s.",
             Query(f"max(time() - {metric('publish_timestamp_seconds', DAEMON)})"),
             unit=SECONDS,
             tones={None: FINE, 60: WAIT, 150: ALARM},

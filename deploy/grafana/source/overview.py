@@ -108,7 +108,7 @@ def _numbers() -> list[Stat]:
         ),
         number(
             "Not comparable",
-            "Series whose self-check fails over the window: this speaks of the log or of the sampling, not of the model.",
+            "Series whose self-check fails over the window: a matter of the log or of the sampling, not of the model.",
             Query(counted(f"{merged('comparable', FLEET, WINDOW)} == 0", FLEET)),
             unit=COUNT,
             tones={None: FINE, 1: BROKEN},

@@ -49,7 +49,7 @@ def lines(
     least: float | None = None,
     limits: Tones | None = None,
 ) -> timeseries.Panel:
-    """Draw lines over time; `least` is where the axis begins at the latest, `limits` are dashed lines by their colour."""
+    """Draw lines over time; the axis begins at `least` or below it, `limits` are dashed lines with their colours."""
     panel = timeseries.Panel().span(width).height(8).line_width(1).fill_opacity(0)
     _tell(panel, title, description, unit)
     panel.legend(_legend()).tooltip(common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI))

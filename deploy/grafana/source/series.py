@@ -80,7 +80,6 @@ def _numbers() -> list[Stat]:
     thresholds = over_targets("min", metric("threshold_nats", ONE_SERIES), "severity")
     values = over_targets("max", merged("kl_nats", *_OF, 'estimator="adaptive"'), "estimator", "window")
     newest = f"time() - max({metric('last_event_timestamp_seconds', ONE_SERIES)})"
-    ranges = ", ".join(FORMULAS.values())
     return [
         *(
             number(
@@ -93,7 +92,7 @@ def _numbers() -> list[Stat]:
         ),
         number(
             "Times its threshold",
-            f"The larger one of {ranges}, each in multiples of its lowest threshold.",
+            "The larger one of both directions, each in multiples of its lowest threshold.",
             Query(f"max({values} / {thresholds})"),
             unit=TIMES,
             tones={None: FINE, 1: ALARM},
@@ -182,8 +181,8 @@ def _estimators() -> list[Lines]:
     return [
         lines(
             f"{text} by estimator",
-            "Read adaptive first; naive, on the sampler's side only, where the pairs are not comparable. naive and fixed "
-            "differ by what the ratio mean is off 1.",
+            "Read adaptive first; where the pairs are not comparable naive, which only the sampler's side has. naive and "
+            "fixed differ by what the ratio mean is off 1.",
             [Query(merged("kl_nats", *_OF, towards(way)), "{{estimator}}")],
             unit=NATS,
             least=0,
@@ -215,7 +214,7 @@ def _gain() -> list[Lines]:
         ),
         lines(
             "Lambda",
-            "Coefficient of r - 1 that adaptive uses now, in each replica: 0 is naive and 1 is fixed on the sampler's side.",
+            "Coefficient of r - 1 that adaptive uses now, in each replica. On the sampler's side 0 is naive, 1 is fixed.",
             [
                 Query(metric("control_variate_lambda", *_OF, towards(way)), f"{text} {{{{instance}}}}")
                 for way, text in FORMULAS.items()
@@ -287,7 +286,7 @@ def _sample() -> list[Lines]:
         ),
         lines(
             "Pairs as they came in",
-            "Pairs that were absorbed, and of these those with probability 0 under the other model, and those whose log "
+            "Pairs that were absorbed; of these those with probability 0 under the other model, and those whose log "
             "ratio was clamped.",
             [
                 Query(rate("pairs_total", ONE_SERIES), "all"),

@@ -34,7 +34,7 @@ def one(name: str, label: str, source: str, *, first: str | None = None) -> buil
 def series() -> builders.QueryVariable:
     """Choose one series of a stream by all labels of its own, whatever they are.
 
-    What it gives is a list of matchers: the text of a sample, {model="a",version="7"} 1 1700000000000, without the rest.
+    Its value is a list of matchers: of the text of a sample, {model="a",version="7"} 1 17000, what the braces hold.
     """
     present = f"last_over_time({metric('window_messages', ONE_STREAM)}[$__range])"
     query = f"query_result(group without ({', '.join(_NOT_OWN)}) ({present}))"

@@ -1,0 +1,105 @@
+"""Every query of every dashboard, on a Prometheus that the real daemon and the rules have filled."""
+
+import json
+import math
+import random
+import re
+import time
+
+import pytest
+
+from daemon.rules import Terms, yaml_text
+from tests.deploy.dashboards import UIDS, dashboard, expressions, option_texts, put_in, variables
+from tests.e2e.test_exactness import caught_up, produce, settings
+
+pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
+
+MODELS = [(model, version) for model in ("ranker", "reader") for version in ("1", "2")]
+SERIES = [f'model="{model}",version="{version}"' for model, version in MODELS]
+SECONDS = Terms(short="1m", long="5m", short_seconds=60.0, hold="0s", patience="0s", rate="1m", min_messages=3)
+#: As a ServiceMonitor of the Prometheus operator labels a target, and as a plain configuration does.
+TARGETS = {
+    "operator": {"namespace": "models", "pod": "klaxon-0", "container": "klaxond", "endpoint": "http", "service": "k"},
+    "plain": {},
+}
+#: Queries that show nothing while all is well.
+EMPTY = {
+    ("Series held", "B"): "nothing is over the cap on series",
+}
+
+
+def records(draw, count, begin, end):
+    """Messages of ten outcomes, [(partition, timestamp_ms, value)] in order of event time.
+
+    q is 0.9 and 0.1, p the other way round, so KL is 1.76 nats. Nearly all messages hold each outcome as often as q
+    says, so that the ratio mean is close to 1 and the self-check is sure of it.
+    """
+    made = []
+    for index in range(count):
+        likely = draw.choices((9, 8, 10), (98, 1, 1))[0]
+        q, p = ([first] * likely + [second] * (10 - likely) for first, second in ((0.9, 0.1), (0.1, 0.9)))
+        model, version = MODELS[index % len(MODELS)]
+        stamp = begin + (end - begin) * index / count
+        value = {"model": model, "version": version, "ts": stamp, "q": q, "p": p}
+        made.append((0, int(stamp * 1000), json.dumps(value).encode()))
+    return made
+
+
+def wrong_records():
+    """A record that is none, one without its fields, and one of which one pair has no probability."""
+    pair = {"model": "ranker", "version": "1", "ts": time.time(), "logp": [None, -1], "logq": [-1, -1]}
+    return [(0, int(time.time() * 1000), value) for value in (b"{", b'{"model": "a"}', json.dumps(pair).encode())]
+
+
+@pytest.fixture
+def filled(kafka_broker, klaxond, prometheus, tmp_path):
+    """Two Prometheus servers that scrape one daemon, while records come in."""
+    topic, draw = f"dashboards-{time.time_ns()}", random.Random(5)
+    kafka_broker.create_topic(topic)
+    produce(kafka_broker, topic, records(draw, 2000, time.time() - 280, time.time() - 1))
+    configuration = settings(kafka_broker, topic)
+    limits = [{"severity": "warning", "direction": way, "nats": 1e-6} for way in ("reverse", "forward")]
+    configuration["streams"][0] |= {"thresholds": limits}
+    configuration["export"] |= {"moments": True}
+    daemon = klaxond(configuration)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(yaml_text(SECONDS))
+    servers = {name: prometheus([daemon.address], rules=rules, labels=labels) for name, labels in TARGETS.items()}
+    daemon.wait_until(caught_up, "all records")
+    for server in servers.values():
+        server.wait_for("klaxon_records_consumed_total")
+    for _ in range(3):  # what comes in while Prometheus looks, so that rates are there
+        produce(kafka_broker, topic, records(draw, 50, time.time() - 1, time.time()) + wrong_records())
+        time.sleep(1)
+    for server in servers.values():
+        server.wait_for('ALERTS{alertname="KlaxonDrift",alertstate="firing"}', count=8)
+        server.wait_for('ALERTS{alertname="KlaxonRecordsRejected",alertstate="firing"}')
+    return servers
+
+
+def test_every_query_of_every_dashboard_gives_finite_numbers(filled):
+    wrong = {}
+    for name, server in filled.items():
+        for uid in UIDS:
+            wrong |= _without_numbers(server, dashboard(uid), TARGETS[name].get("namespace", ""))
+    assert wrong == {}
+
+
+def _without_numbers(server, made, namespace):
+    """Queries that give nothing or something that is no number, or something though they should not."""
+    known = variables(made)
+    chosen = {"namespace": namespace, "job": "klaxon", "stream": "pairs", "window": "5m", "instance": ".+"}
+    chosen |= {name: variable["allValue"] for name, variable in known.items() if variable.get("includeAll")}
+    if "series" in known:
+        query = re.fullmatch(r"query_result\((.*)\)", known["series"]["query"])[1]
+        (pattern,) = re.fullmatch(r"/(.*)/", known["series"]["regex"]).groups()
+        offered = sorted(re.search(pattern, text)[1] for text in option_texts(server.query(put_in(query, chosen))))
+        assert offered == SERIES
+        chosen["series"] = offered[0]
+    wrong = {}
+    for title, name, expression in expressions(made):
+        asked = put_in(expression, chosen)
+        found = [sample.value for sample in server.query(asked)]
+        if bool(found) == ((title, name) in EMPTY) or not all(map(math.isfinite, found)):
+            wrong[made["title"], title, name] = (asked, found)
+    return wrong
