@@ -28,6 +28,8 @@ Window = Literal["all", "sliding"]
 
 #: What to do where records of the right shape cannot be used, by the reason of the first one.
 _ADVICE: Final = {
+    "syntax": "Write one JSON record a line",
+    "empty": "Look at its mask, and at the rejected pairs above",
     "size": "Allow more by max_record_bytes or max_pairs_per_record of a configuration (--config.file)",
     "timestamp": "Write times as numbers or with an offset, or name another field by paths.time (--config.file)",
     "label": "Name other series_labels by --config.file",

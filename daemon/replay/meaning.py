@@ -64,6 +64,11 @@ def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
     return away <= AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
 
 
+def drawn_elsewhere(summary: Summary) -> bool:
+    """Tell whether x was surely not drawn from the sampler that was logged, so that no estimate is a divergence."""
+    return summary.comparable is False and summary.ratio_mean > 1
+
+
 def identical(summary: Summary) -> bool:
     """Tell whether both sides are the same number in every pair."""
     return summary.reverse.k2 == 0 and summary.ratio_mean == 1

@@ -82,7 +82,7 @@ def _thin(trace: Trace) -> bool:
     messages, pairs = (trace.moments.count_of(name)[0] for name in ("messages", "pairs"))
     held = messages > 0
     if messages.max(initial=0) < _MESSAGES_MIN:
-        return np.count_nonzero(held) > 1
+        return bool(np.count_nonzero(held) > 1)
     few = np.count_nonzero(held) <= _SLICES_MIN
     return not few and bool(np.median(messages[held]) < _MESSAGES or np.median(pairs[held]) < _PAIRS)
 

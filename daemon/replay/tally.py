@@ -19,7 +19,7 @@ _DETAILS = {
 #: What each reason of a pair stands for.
 _PAIR_WORDS = {
     "sentinel": "null, or so low that it stands for: not known",
-    "nan": "not a number, or probability 0 on both sides",
+    "nan": "not a number, a negative probability, or probability 0 on both sides",
     "sampler_zero": "the sampler gives probability 0 to what it drew; are the sides swapped?",
     "positive": "a log-probability above 0; are these probabilities, or logits?",
     "weight": "negative, not finite or too large a weight",

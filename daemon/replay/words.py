@@ -9,6 +9,7 @@ from typing import Final
 
 from daemon.replay.meaning import (
     AGREES,
+    drawn_elsewhere,
     identical,
     looks_swapped,
     messages_for_interval,
@@ -39,6 +40,8 @@ def distance(replay: Replay, series: ReplayedSeries, *, of: int) -> str:
         return f"{which}{side} is infinite: {_excluded(replay, series.summary)}"
     if isnan(found.value):
         return f"{_capital(name(replay, series))} holds too few messages for an estimate: {series.summary.messages}."
+    if drawn_elsewhere(series.summary):
+        return f"{which}naive {side} comes to {figure(found.value)} nats a pair, but the self-check failed."
     sure = f", with 95 % confidence between {figure(found.lower)} and {figure(found.upper)}"
     by = " by naive" if series.summary.comparable is False else ""
     return f"{which}{side} is {figure(found.value)} nats a pair{by}{sure if isfinite(found.lower) else ''}."
@@ -54,9 +57,13 @@ def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         by = f"a factor of {ratio:.3g}" if ratio >= _FACTOR else f"{_PERCENT * (ratio - 1):.2g} %"
         yield f"The two probabilities of a typical outcome differ by {by} (root mean square of the log ratio)."
     variation = None if series.outcome is None or _few(series) else series.outcome.total_variation
-    drawn_elsewhere = series.summary.comparable is False and series.summary.ratio_mean > 1
     # 0 of sides that differ: what p gives less than q was rare, and is not in this sample.
-    if variation is not None and variation.value > 0 and isfinite(variation.lower) and not drawn_elsewhere:
+    if (
+        variation is not None
+        and variation.value > 0
+        and isfinite(variation.lower)
+        and not drawn_elsewhere(series.summary)
+    ):
         reach = f"{_percent(variation.lower)} to {_percent(variation.upper)}"
         yield (
             f"If {replay.other} drew instead of {replay.sampled_from}, at least {_percent(variation.value)} of "

@@ -240,6 +240,7 @@ def test_a_file_of_which_nothing_can_be_used_is_a_usage_fault_after_the_output(k
         (GOOD | {"model": "a b"}, "Name other series_labels"),
         (GOOD | {"logp": [-1.0] * 65_537, "logq": [-1.0] * 65_537}, "Allow more by max_record_bytes"),
         (GOOD | {"sampled_from": "p"}, "Set sampled_from"),
+        (GOOD | {"weight": 0}, "Look at its mask, and at the rejected pairs above"),
         ({"price": 1}, "Try another --preset"),
     ],
 )

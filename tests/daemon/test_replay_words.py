@@ -143,6 +143,10 @@ def test_a_mean_above_one_that_no_swap_explains_is_said_to_be_another_sampler(sa
     assert found["series"][0]["ratio_mean"] > 1.2
     assert "x was not drawn from the q that was logged" in words
     assert "no estimate is of KL(q||p): mend the log first" in words
+    assert re.match(
+        r"In model unknown, version unknown, naive KL\(q\|\|p\) comes to \S+ nats a pair, but the self", words
+    )
+    assert "confidence" not in words
     assert "would differ" not in words, "the share is of outcomes that q did not draw"
     assert "swapped" not in words
     assert "naive first" not in words
