@@ -123,9 +123,12 @@ class Outbox:
     def held_back(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
         """Return offsets that may be committed: none beyond a record whose letter is not settled."""
         held = dict(offsets)
-        for waiting in self._waiting.values():
-            if waiting.partition in held:
-                held[waiting.partition] = min(held[waiting.partition], waiting.offset)
+        open_letters = [(waiting.partition, waiting.offset) for waiting in self._waiting.values()]
+        # A turn that fails on its way leaves letters that were not even handed over.
+        open_letters += [(letter.partition, letter.offset) for letter, _ in self._collected]
+        for partition, offset in open_letters:
+            if partition in held:
+                held[partition] = min(held[partition], offset)
         return held
 
     def flush(self, timeout_s: float) -> None:
@@ -133,6 +136,7 @@ class Outbox:
         until = self._clock.monotonic() + timeout_s
         while self._waiting and self.settle(max(0.0, until - self._clock.monotonic())):
             pass
+        self._log_lost(at_once=True)
         if self._waiting:
             log.warning(
                 "dead letters were not acknowledged before the end: whoever reads on sends them again, but for those "
@@ -188,10 +192,10 @@ class Outbox:
         counts.dropped += 1
         self._lost[failure] = self._lost.get(failure, 0) + 1
 
-    def _log_lost(self) -> None:
-        """Tell what was dropped since the last time, once a minute at most."""
+    def _log_lost(self, *, at_once: bool = False) -> None:
+        """Tell what was dropped since the last time, once a minute at most but for the last time."""
         now = self._clock.monotonic()
-        if self._lost and now - self._logged_at >= LOG_INTERVAL_SECONDS:
+        if self._lost and (at_once or now - self._logged_at >= LOG_INTERVAL_SECONDS):
             self._logged_at = now
             for failure, count in self._lost.items():
                 log.error("dead letters were dropped", topic=self._topic, count=count, reason=failure)

@@ -251,3 +251,23 @@ def test_what_is_told_of_a_letter_that_was_given_up_names_what_happened(box):
     with capture_logs() as logged:
         outbox.send()
     assert logged[0]["reason"] == NO_ANSWER
+
+
+def test_what_was_dropped_in_the_last_minute_is_told_at_the_end(box):
+    outbox, clock, shelf, counts = box
+    with capture_logs() as logged:
+        for ticket in (1, 2):
+            send(outbox, counts, first=ticket)
+            shelf.end(ticket, "refused")
+            clock.seconds += 1
+            outbox.settle()
+        outbox.flush(2.0)
+    assert [(line["reason"], line["count"]) for line in logged] == [("refused", 1), ("refused", 1)]
+
+
+def test_letters_of_a_turn_that_failed_before_it_sent_them_hold_the_commit_too(box):
+    outbox, _, shelf, counts = box
+    outbox.add("s", counts, batch([b"{"]), rejected(syntax=[(10, "cut")]))
+    assert shelf.parcels == []
+    outbox.flush(2.0)
+    assert outbox.held_back({PARTITION: 11}) == {PARTITION: 10}

@@ -12,6 +12,7 @@ import pytest
 from daemon import kafka_dead_letters, kafka_logs
 from daemon.clock import SystemClock
 from daemon.dead_letters import Parcel
+from daemon.dead_letters.outbox import HOLD_SECONDS
 from daemon.kafka_dead_letters import KafkaCarrier
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_security import Sasl, Security
@@ -155,6 +156,7 @@ ENDING = """
 import sys, time
 from daemon.clock import SystemClock
 from daemon.dead_letters import Parcel
+from daemon.dead_letters.outbox import HOLD_SECONDS
 from daemon.kafka_dead_letters import KafkaCarrier
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_security import Sasl, Security
@@ -191,3 +193,10 @@ def test_a_process_that_ends_while_letters_are_under_way_ends_in_time_and_withou
     assert float(said) < kafka_dead_letters.CLOSE_SECONDS * 2 + 1
     assert "Traceback" not in complaints
     assert "Exception ignored" not in complaints
+
+
+def test_the_client_tries_nearly_as_long_as_the_outbox_waits_and_more_than_once():
+    options = KafkaOptions(bootstrap_servers=("127.0.0.1:1",), group_id="g", topics=("t",), security=Security())
+    arguments = kafka_dead_letters.producer_arguments(options, {})
+    assert HOLD_SECONDS - 5 < arguments["delivery_timeout_ms"] / 1000 < HOLD_SECONDS
+    assert 2 * arguments["request_timeout_ms"] < arguments["delivery_timeout_ms"]
