@@ -89,6 +89,7 @@ def replay(
     A typical outcome's factor is e^(root mean square of log p/q). The share of outcomes that would differ is the total
     variation distance: the least share that differs where both models draw together as well as they can.
     """
+    _check_plot(plot, source)
     whole = window == "all" or (window is None and config_file is None)
     understood = understand(source, preset, config_file, stream_name, whole=whole)
     made = _replayed(source, understood, whole=whole, traced=plot is not None)
@@ -120,6 +121,14 @@ def _told(reading: Reading, *, by_default: bool) -> Reading:
 def _say(sentences: list[str]) -> None:
     for sentence in sentences:
         typer.echo(sentence)
+
+
+def _check_plot(plot: Path | None, source: str) -> None:
+    """Refuse to write a picture over what is not one."""
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise UsageError(f"--plot writes SVG, and {plot} is not named so; write {plot.with_suffix('.svg')}")
+    if plot is not None and plot.exists() and Path(source).exists() and plot.samefile(source):
+        raise UsageError(f"--plot would write over the input, {source}; name another file")
 
 
 def _drawn(made: Replay, plot: Path | None, source: str) -> list[str]:

@@ -160,6 +160,21 @@ def test_nothing_to_draw_is_said_and_no_file_is_written(klaxond, tmp_path):
     assert not picture.exists()
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "kl.png", "kl"])
+def test_only_an_svg_is_written_and_never_over_the_input(klaxond, tmp_path, name):
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in story(50)))
+    before = path.read_bytes()
+    status, _, err = klaxond("replay", "--input", path, "--plot", tmp_path / name, *CANONICAL)
+    assert status == 2
+    assert f"{tmp_path / name} is not named so" in err
+    linked = tmp_path / "link.svg"
+    linked.symlink_to(path)
+    status, _, err = klaxond("replay", "--input", path, "--plot", linked, *CANONICAL)
+    assert (status, "write over the input" in err) == (2, True)
+    assert path.read_bytes() == before
+
+
 def test_a_folder_that_is_not_there_is_told(klaxond, tmp_path):
     path, picture = tmp_path / "log.jsonl", tmp_path / "nowhere" / "picture.svg"
     path.write_text("".join(json.dumps(line) + "\n" for line in story(100)))
