@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-
-from deploy.grafana.source.frame import DAEMON, OVERVIEW, SERIES, numbered
+from deploy.grafana.source.frame import DAEMON, OVERVIEW, SERIES, as_read
 from deploy.grafana.source.klaxond import klaxond
 from deploy.grafana.source.overview import overview
 from deploy.grafana.source.series import series
@@ -17,7 +15,7 @@ DASHBOARDS: Final = {OVERVIEW: overview, SERIES: series, DAEMON: klaxond}
 
 def text(uid: str) -> str:
     """Return a dashboard as Grafana reads it."""
-    return json.dumps(numbered(DASHBOARDS[uid]().build()), cls=JSONEncoder, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(as_read(DASHBOARDS[uid]().build()), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

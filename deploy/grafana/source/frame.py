@@ -1,10 +1,12 @@
 """What the three dashboards share: names, links to one another, alarms drawn into the panels."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
 from daemon.rules import Terms, rule_groups
@@ -69,9 +71,13 @@ def section(made: builders.Dashboard, title: str, panels: Sequence[Builder[model
     return made
 
 
-def numbered(made: models.Dashboard) -> models.Dashboard:
-    """Give every panel an id."""
-    panels: list[Any] = made.panels or []
-    for number, panel in enumerate(panels, 1):
-        panel.id_val = number
-    return made
+def as_read(made: models.Dashboard) -> dict[str, Any]:
+    """Return what Grafana reads: every panel with an id, nothing that the SDK writes and newer Grafanas do not know."""
+    plain: dict[str, Any] = json.loads(json.dumps(made, cls=JSONEncoder))
+    for number, panel in enumerate(plain["panels"], 1):
+        panel["id"] = number
+    for variable in plain["templating"]["list"]:
+        for name in ("id", "auto", "auto_min", "auto_count"):
+            del variable[name]
+    del plain["style"]
+    return plain

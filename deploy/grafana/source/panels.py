@@ -1,5 +1,6 @@
 """Panels of the kinds that the dashboards are made of. Every panel has a title, a description and a unit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +21,8 @@ SECONDS: Final = "s"
 RECORDS: Final = "suffix: records/s"
 #: Tones of the status page, in the colours of Grafana's themes.
 ALARM, BROKEN, WAIT, FINE, IDLE, LIMIT = "red", "purple", "orange", "green", "text", "dark-red"
-#: What is said where the recording rules give no value.
+#: What is recorded by rules, and what is said where they give nothing.
+RULES: Final = re.compile(r"\b(series|stream):klaxon_")
 NO_VALUE: Final = "No value: no data, the rules of klaxond are not loaded, or a partition has not exactly one owner"
 
 #: Tones by the value from which they hold, and words with their tones by the value that they stand for.
@@ -54,6 +56,8 @@ def lines(
     _tell(panel, title, description, unit)
     panel.legend(_legend()).tooltip(common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI))
     panel.show_points(shapes.VisibilityMode.NEVER)
+    if any(RULES.search(query.expr) for query in queries):
+        panel.no_value(NO_VALUE)
     if least is not None:
         panel.axis_soft_min(least)
     if limits:
@@ -139,7 +143,7 @@ def rows(
     title: str, description: str, columns: Sequence[Column], *, hidden: Sequence[str] = (), height: int = 10
 ) -> table.Panel:
     """Show one row for each label set, with its labels before its numbers."""
-    panel = table.Panel().span(24).height(height)
+    panel = table.Panel().span(24).height(height).show_header(show_header=True)
     _tell(panel, title, description, COUNT)
     merge = models.DataTransformerConfig(id_val="merge", options={})
     names = {f"Value #{_name(place)}": column.title for place, column in enumerate(columns)}

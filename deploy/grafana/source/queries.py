@@ -17,6 +17,11 @@ ONE_STREAM: Final = 'namespace="$namespace", job="$job", stream="$stream"'
 #: The variable is a list of matchers, model="a",version="7": labels differ by stream, and it has whatever there are.
 ONE_SERIES: Final = f"{ONE_STREAM}, ${{series:raw}}"
 WINDOW: Final = 'window="$window"'
+#: A window of one series.
+OF_WINDOW: Final = (ONE_SERIES, WINDOW)
+#: What tells replicas apart, and how their lines are named.
+REPLICA: Final = "namespace, job, instance"
+EACH: Final = "{{instance}}"
 RATE: Final = "$__rate_interval"
 #: Directions and their formulas.
 FORMULAS: Final = {"reverse": "KL(q||p)", "forward": "KL(p||q)"}
