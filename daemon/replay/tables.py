@@ -16,6 +16,8 @@ from daemon.verdicts import formula
 from estimators.estimates import DIRECTIONS, ESTIMATORS, Direction, Estimator
 
 _VERDICTS: Final[Mapping[bool | None, str]] = {True: "yes", False: "NO", None: "unclear"}
+#: More series than a reader scrolls through: only those that are furthest apart are in the table.
+_SERIES_MOST: Final = 100
 _COLUMNS_CSV: Final = ("value", "standard_error", "lower", "upper")
 _WINDOW_CSV: Final = (
     "messages",
@@ -81,14 +83,17 @@ def _paragraphs(replay: Replay, reading: Reading, console: Console) -> Iterator[
         yield ""
     if replay.series:
         yield _table(replay, console.width)
+        if (held := len(replay.inside)) > _SERIES_MOST:
+            yield f"These are the {_SERIES_MOST} furthest apart of {held:,} series; --output csv has all."
         yield ""
     yield from conclusion(replay)
     yield from replay.notes
 
 
 def _table(replay: Replay, width: int) -> Table:
-    """Return one line per series, window and direction."""
-    lines = [(series, direction) for series in replay.series for direction in DIRECTIONS]
+    """Return one line per series, window and direction; of very many series those that are furthest apart."""
+    furthest = {series.labels for series in replay.inside[:_SERIES_MOST]}
+    lines = [(series, direction) for series in replay.series if series.labels in furthest for direction in DIRECTIONS]
 
     def values(estimator: Estimator, spare: int = 0) -> Column:
         cells = [_value(replay, series, direction, estimator) for series, direction in lines]

@@ -338,6 +338,17 @@ def test_preset_and_configuration_exclude_each_other(klaxond, windows_file):
     assert "--preset" in err
 
 
+def test_of_very_many_series_the_table_has_the_furthest_apart_and_says_so(klaxond, replayed, written):
+    lines = [GOOD | {"model": f"m{k}", "logp": -1.0 - k / 1000, "logq": -1.0} for k in range(250) for _ in range(2)]
+    path = written(*lines)
+    _, out, _ = klaxond("replay", "--input", path, *CANONICAL)
+    table = out.split("\n\n")[1] if out.startswith("The whole") else out.split("\n\n")[0]
+    shown = {line.split()[0] for line in table.splitlines() if line.startswith("m") and "KL(" in line}
+    assert {f"m{k}" for k in range(150, 250)} == shown - {"model"}
+    assert "These are the 100 furthest apart of 250 series; --output csv has all." in out
+    assert len(replayed("--input", path, *CANONICAL)["series"]) == 250
+
+
 def test_a_narrow_terminal_keeps_naive_where_it_is_the_one_to_read():
     """Elsewhere it does without it, and keeps adaptive."""
     shown = {}
