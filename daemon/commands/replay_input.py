@@ -88,10 +88,12 @@ def _inspected(source: str, standard_input: Rewindable | None) -> Finding:
     more = f", and {len(finding.fields) - _FIELDS_MOST} more" if len(finding.fields) > _FIELDS_MOST else ""
     held = f" Its fields: {fields}{more}." if fields else ""
     problem = finding.problem[:1].upper() + finding.problem[1:].removesuffix(".")
+    advice = (
+        f" Name the shape with --preset NAME ({', '.join(PRESETS)}), or tell by --config.file in which fields (paths) "
+        "the two probabilities are"
+    )
     raise UsageError(
-        f"no two fields of {name} were found to be the two sides of a pair. {problem}.{held} Name the shape with "
-        f"--preset NAME ({', '.join(PRESETS)}), or tell by --config.file in which fields (paths) the two "
-        "probabilities are"
+        f"no two fields of {name} were found to be the two sides of a pair. {problem}.{held}{advice if held else ''}"
     )
 
 

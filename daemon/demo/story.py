@@ -72,11 +72,6 @@ class Story:
         self._blind_seconds = 0.0  # without a daemon, during this step
         self._told_until = 0.0  # newest publish that was looked at
 
-    @property
-    def all_seen(self) -> bool:
-        """Whether every step was made and answered."""
-        return self.over and not any(each.missed for each in self.progress)
-
     def blind(self, seconds: float) -> None:
         """Give klaxond so much longer to answer: it was not there."""
         self._blind_seconds += seconds

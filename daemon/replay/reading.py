@@ -49,8 +49,9 @@ def _sampler(finding: Finding) -> list[str]:
 
 
 def _fit(mean: str, side: SideEvidence) -> str:
-    certainty = f" (z = {score(side.zscore)})" if isfinite(side.zscore) else ""
-    return f"{mean} {_FITS[side.fit]}{certainty}"
+    if not isfinite(side.zscore):  # nothing varies
+        return f"{mean} is {side.ratio_mean:.4g} in every message"
+    return f"{mean} {_FITS[side.fit]} (z = {score(side.zscore)})"
 
 
 def _mask(finding: Finding) -> list[str]:

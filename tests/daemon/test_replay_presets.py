@@ -107,6 +107,23 @@ def test_standard_input_is_inspected_and_then_read_from_its_start(klaxond):
     assert json.loads(piped[1]) == json.loads(out)
 
 
+def test_a_file_that_is_no_log_at_all_is_not_sent_to_the_presets(klaxond, tmp_path):
+    path = tmp_path / "else.jsonl"
+    path.write_text("hello\nworld\n" * 50)
+    status, out, err = klaxond("replay", "--input", path)
+    assert (status, out) == (2, "")
+    assert "neither JSON" in err
+    assert "--preset" not in err
+
+
+def test_a_side_that_never_varies_is_told_by_its_mean(klaxond, tmp_path):
+    path = tmp_path / "zero.jsonl"
+    path.write_text('{"p": 0.0, "q": 0.4}\n' * 200)
+    _, out, _ = klaxond("replay", "--input", path)
+    assert "fits 1" not in out
+    assert "infinite: 200 outcomes" in out
+
+
 def test_a_file_of_something_else_says_what_was_found_and_what_to_do(klaxond, tmp_path):
     path = tmp_path / "else.jsonl"
     path.write_text('{"user": "u1", "clicks": 3, "page": "home"}\n{"user": "u2", "clicks": 5, "page": "cart"}\n' * 50)
