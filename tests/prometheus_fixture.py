@@ -3,8 +3,9 @@
 Fixtures (loaded by tests/conftest.py as a plugin):
 
 - `prometheus`: start a server, `prometheus(["127.0.0.1:9752"])`, which scrapes the targets' /metrics every second and,
-  with `rules=path`, evaluates a file of rules as often; `labels` are added to the targets. It answers
-  `query(promql, time=None)` and ends with the test.
+  with `rules=path`, evaluates a file of rules as often; `labels` are added to the targets,
+  `scrape` (scheme, tls_config, basic_auth) to how they are asked. It answers `query(promql, time=None)` and ends with
+  the test.
 - `promtool_check_metrics`: lint an exposition, `promtool_check_metrics(text)` returns the complaints as lines.
 - `promtool`: run it, `promtool("check", "rules", path)` returns (exit status, complaints).
 
@@ -41,11 +42,11 @@ class Sample(NamedTuple):
 class PrometheusServer:
     """One Prometheus process on a free port, with its own data folder."""
 
-    def __init__(self, program, folder, targets, rules, labels):
+    def __init__(self, program, folder, targets, rules, labels, scrape):
         self.address = f"127.0.0.1:{_free_port()}"
         self.log = folder / "prometheus.log"
         config = folder / "prometheus.json"  # JSON is YAML
-        config.write_text(json.dumps(_configuration(targets, rules, labels)))
+        config.write_text(json.dumps(_configuration(targets, rules, labels, scrape)))
         command = [
             program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={self.address}", "--log.level=warn",
@@ -119,12 +120,12 @@ class PrometheusServer:
 
 @pytest.fixture
 def prometheus(tmp_path_factory):
-    """Start servers: prometheus(targets, rules=None, labels=None) -> PrometheusServer, ready."""
+    """Start servers: prometheus(targets, rules=None, labels=None, scrape=None) -> PrometheusServer, ready."""
     program = _program("prometheus")
     servers = []
 
-    def start(targets, rules=None, labels=None):
-        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), list(targets), rules, labels)
+    def start(targets, rules=None, labels=None, scrape=None):
+        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), list(targets), rules, labels, scrape)
         servers.append(server)
         server.wait_until_ready()
         return server
@@ -170,12 +171,14 @@ def _program(name):
     return str(Path(found).resolve())
 
 
-def _configuration(targets, rules, labels):
+def _configuration(targets, rules, labels, scrape):
     interval = f"{SCRAPE_INTERVAL_SECONDS}s"
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": [] if rules is None else [str(rules)],
-        "scrape_configs": [{"job_name": "klaxon", "static_configs": [{"targets": targets, "labels": labels or {}}]}],
+        "scrape_configs": [
+            {"job_name": "klaxon", "static_configs": [{"targets": targets, "labels": labels or {}}], **(scrape or {})}
+        ],
     }
 
 

@@ -1,6 +1,7 @@
 """The real daemon as the demo's child: its configuration, its status, and a new start after a kill -9."""
 
 import json
+import os
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -97,4 +98,7 @@ class Klaxond:
         self._starts += 1
         # -P: a folder named config or daemon where somebody stands must not shadow ours.
         command = [sys.executable, "-P", "-m", "daemon", "run", "--config.file", str(self._file)]
-        return Child("klaxond", command, self._folder / f"klaxond-{self._starts}.log", _STOP_SECONDS)
+        # Settings of somebody's own daemon, such as a web configuration file with passwords, are not the demo's.
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("KLAXON_")}
+        log_file = self._folder / f"klaxond-{self._starts}.log"
+        return Child("klaxond", command, log_file, _STOP_SECONDS, environment=environment)

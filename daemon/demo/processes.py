@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,17 @@ class Child:
     """One running program with its output in a file.
 
     It has a process group of its own, so that Ctrl-C on the terminal reaches only the demo, which then ends the
-    programs in order.
+    programs in order. `environment` is its own if given, else ours.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], log_file: Path, patience_s: float = TERMINATE_SECONDS
+        self,
+        name: str,
+        command: Sequence[str],
+        log_file: Path,
+        patience_s: float = TERMINATE_SECONDS,
+        *,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._log_file = log_file
@@ -35,6 +41,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 cwd=log_file.parent,
+                env=environment,
                 start_new_session=True,
             )
 

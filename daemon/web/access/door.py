@@ -69,7 +69,7 @@ class Door:
 
     def _complain(self, problem: str) -> None:
         if problem != self._complaint:
-            log.error("web configuration cannot be used, the one before stays", problem=problem)
+            log.error("changed web configuration refused, the one before stays", problem=problem)
         self._complaint = problem
 
     def _changed(self, before: _Seen) -> tuple[Access, ssl.SSLContext | None, _Seen]:
