@@ -168,12 +168,18 @@ def test_a_record_that_the_client_cannot_parse_costs_the_rest_of_its_batch(world
 
 BOMB_BYTES = 256 << 20
 BOMB_PEAK = """
-    import resource, sys
+    import re, resource, sys
+    from pathlib import Path
     from daemon import kafka_guards
     from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
     guarded, size = sys.argv[1] == "guarded", int(sys.argv[2])
+    def peak_kib():  # ru_maxrss starts at the peak of whoever started this process
+        status = Path("/proc/self/status")
+        if status.exists():
+            return int(re.search(r"VmHWM:\\s+([0-9]+)", status.read_text())[1])
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     builder = DefaultRecordBatchBuilder(2, 4, False, -1, -1, -1, 1 << 20)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
     import zstandard
     pieces = zstandard.ZstdCompressor().compressobj()
     body = b"".join(pieces.compress(bytes(1 << 20)) for _ in range(size >> 20)) + pieces.flush()
@@ -186,7 +192,7 @@ BOMB_PEAK = """
         next(iter(DefaultRecordBatch(batch)))
     except Exception as error:
         print(type(error).__name__)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+    print((peak_kib() - before) >> 10)
 """
 
 

@@ -11,8 +11,9 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.protocol.metadata import MetadataResponse
 
-from daemon import logs
+from daemon import kafka_logs, logs
 
 SECRET = 'hunter2 ä"\\canary'
 
@@ -194,3 +195,17 @@ def test_a_warning_of_python_is_a_log_message():
     logging.getLogger("py.warnings").warning("ResourceWarning: unclosed")
     assert "unclosed" in stream.getvalue()
     assert counts()["warning"] == 1
+
+
+def test_what_the_client_says_of_a_topic_that_is_written_is_dropped_and_all_else_passes():
+    client = logging.getLogger("kafka.cluster")
+    kafka_logs.quieten_logs("letters")
+    ours = client.filters[-1]
+    try:
+        # A message of the client's own raises when it is compared with a text.
+        for arguments, said in ((("letters",), False), (("pairs",), True), ((MetadataResponse(version=1),), True)):
+            record = client.makeRecord(client.name, logging.INFO, "f", 1, "topic %s", arguments, None)
+            assert bool(client.filter(record)) is said
+    finally:
+        client.removeFilter(ours)
+        logging.getLogger("kafka.producer").setLevel(logging.NOTSET)
