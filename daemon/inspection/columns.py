@@ -87,9 +87,10 @@ def ratios_of(pairs: Pairs, usable: np.ndarray[tuple[int], np.dtype[np.bool_]]) 
     weight = None if pairs.weight is None else pairs.weight[usable]
     d = np.clip(log_q - log_p, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
     zero_p, zero_q = np.isneginf(log_p), np.isneginf(log_q)
-    if zero_p.any() and zero_q.any():  # no sampler has both: they are rounded to 0, and tell nothing
+    censored = bool(zero_p.any() and zero_q.any())  # no sampler has both: they are rounded to 0, and tell nothing
+    if censored:
         d[zero_p | zero_q] = 0.0
-    return Ratios(d, weight, np.cumsum(kept) - kept, log_q + _IRRATIONAL * log_p)
+    return Ratios(d, weight, np.cumsum(kept) - kept, log_q + _IRRATIONAL * log_p, censored)
 
 
 def usable_pairs(

@@ -33,12 +33,15 @@ class Ratios:
     first_pair : int64 [messages]
     outcome : float64 [pairs] or None
         The same number where the same two logs stand again; None where that is not known.
+    censored : bool
+        Whether small probabilities of either side were rounded to 0, so that what is left of the pairs is a choice.
     """
 
     d: Floats
     weight: Floats | None
     first_pair: Ints
     outcome: Floats | None = None
+    censored: bool = False
 
     @property
     def messages(self) -> int:

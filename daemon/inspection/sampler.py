@@ -75,7 +75,7 @@ def sampler_evidence(
     evident: Sampler | None = "q" if log_odds > 0 else "p"
     exact = _is_exact(ratios.pairs, resolution)
     sure = abs(mean.zscore) >= ZSCORE_MIN or (exact and refused.fit == "above")
-    sure &= abs(mean.value) >= rounding_of(ratios, resolution)
+    sure &= abs(mean.value) >= rounding_of(ratios, resolution) and not ratios.censored
     if not sure or abs(log_odds) < LOG_ODDS_MIN or ratios.messages < _MESSAGES_MIN or likelier.fit == "above":
         evident = None  # where both means are above 1, neither can be the sampler
     sampled_from, decided_by = _decision(evident, named)
@@ -90,7 +90,7 @@ def sampler_evidence(
         zscore=mean.zscore,
         q=_named_fit(q[0], evident == "q", q[2]),
         p=_named_fit(p[0], evident == "p", p[2]),
-        pairs_needed=None if evident or identical else pairs_needed(ratios, d, resolution),
+        pairs_needed=None if evident or identical or ratios.censored else pairs_needed(ratios, d, resolution),
         identical=identical,
         heavy_tailed=heavy,
         support_gap=1 - side.ratio_mean,
@@ -153,7 +153,7 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
     rounding = rounding_of(ratios, resolution)
     deviation = mean.value - 1
     fit: Fit = "unclear"
-    sure = ratios.messages >= _MESSAGES_SURE and abs(mean.zscore) >= FIT_ZSCORE
+    sure = ratios.messages >= _MESSAGES_SURE and not ratios.censored and abs(mean.zscore) >= FIT_ZSCORE
     if mean.error == 0:  # one outcome again and again: a sampler that is nearly certain of it may have no other
         sure &= abs(_log_odds(ratios, u)) >= LOG_ODDS_MIN
     if sure and abs(deviation) > max(bound_of(fixed, resolution), rounding):
@@ -169,7 +169,7 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
         np.asarray(float(ratios.messages)),
     )
     comparable = float(verdicts)
-    if comparable == 1:
+    if comparable == 1 and not ratios.censored:
         fit = "fits"
     return (
         SideEvidence(path, mean.value, mean.error, mean.zscore, fit),

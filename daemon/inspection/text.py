@@ -126,6 +126,11 @@ def _values(finding: Finding) -> str:
                 f"{name}: {percent(side.floor_share)} are exactly {side.floor:g}, the lowest value: if it stands for "
                 f"no value, write sentinel_below: {side.floor:g}."
             )
+    if finding.quality_q.zero and finding.quality_p.zero:
+        parts.append(
+            "No sampler has zeros on both sides, so small probabilities were rounded to 0, and what is left tells "
+            "neither the sampler nor the divergence: log more digits, or log-probabilities."
+        )
     return " ".join(parts) or "Every value can be used: no null, no sentinel, none above 0."
 
 
