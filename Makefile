@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Extra arguments for demo, test and bench: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
 ARGS ?=
 
-SOURCES := daemon estimators config tests deploy/examples
+SOURCES := daemon estimators config tests deploy/examples deploy/grafana
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -52,6 +52,7 @@ golden: $(READY) ## rewrite the generated references and golden files; read the 
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m daemon.metrics_reference
 	$(BIN)/klaxond rules > deploy/prometheus/klaxon.rules.yaml
+	$(BIN)/python -m deploy.grafana.source
 	$(BIN)/python -m tests.fixtures.presets.page
 	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py -k golden
 

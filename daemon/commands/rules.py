@@ -40,6 +40,10 @@ def rules(
     runbooks: Annotated[
         str, typer.Option("--runbook-url", metavar="PREFIX", help="What stands before KlaxonDrift.md in runbook_url.")
     ] = "deploy/runbooks/",
+    grafana: Annotated[
+        str,
+        typer.Option("--grafana-url", metavar="URL", help="Grafana's address, for dashboard_url; else there is none."),
+    ] = "",
     output: Annotated[
         Output,
         typer.Option(
@@ -50,11 +54,11 @@ def rules(
     """Print alerts and recording rules for Prometheus, to redirect into a file that rule_files names."""
     # Without a file nothing of the environment counts either: the defaults are the same everywhere.
     settings = settings_from(config_file) if config_file is not None else settings_from(None, _DEFAULTS, env={})
-    terms = terms_of(settings, hold, runbooks)
+    terms = terms_of(settings, hold, runbooks, grafana)
     typer.echo(yaml_text(terms) if output == "yaml" else json_text(terms), nl=False)
 
 
-def terms_of(settings: Settings, hold: str, runbooks: str) -> Terms:
+def terms_of(settings: Settings, hold: str, runbooks: str, grafana: str) -> Terms:
     """Return what the rules depend on; UsageError if `hold` is no duration."""
     try:
         held = parse_duration(hold)
@@ -74,4 +78,5 @@ def terms_of(settings: Settings, hold: str, runbooks: str) -> Terms:
         min_messages=settings.min_messages,
         stale_seconds=stale.total_seconds(),
         runbooks=runbooks,
+        grafana=grafana.rstrip("/"),
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.rules.pages import OVERVIEW
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -30,6 +32,7 @@ class Alert:
     severity : label of the alert; empty where the expression's samples carry one
     summary, description : templates of Prometheus, plain sentences
     labels : further labels
+    page : template of the page of Grafana that it leads to, without the address; the overview unless told
     """
 
     name: str
@@ -40,9 +43,14 @@ class Alert:
     hold: str = ""
     keep: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    page: str = OVERVIEW
 
-    def plain(self, runbooks: str) -> dict[str, Any]:
-        """Return the mapping that Prometheus reads; `runbooks` is what stands before a runbook's file name."""
+    def plain(self, runbooks: str, grafana: str) -> dict[str, Any]:
+        """Return the mapping that Prometheus reads; `runbooks` is what stands before a runbook's file name.
+
+        `grafana` is the address of Grafana; without it there is no `dashboard_url`.
+        """
+        page = {"dashboard_url": f"{grafana}{self.page}"} if grafana else {}
         times = {"for": self.hold, "keep_firing_for": self.keep}
         labels = {**({"severity": self.severity} if self.severity else {}), **self.labels}
         return {
@@ -54,5 +62,6 @@ class Alert:
                 "summary": self.summary,
                 "description": self.description,
                 "runbook_url": f"{runbooks}{self.name}.md",
+                **page,
             },
         }

@@ -20,7 +20,9 @@ _HEADER: Final = """\
 def rule_groups(terms: Terms) -> dict[str, Any]:
     """Return the whole file as Prometheus reads it: one group, for its rules are evaluated in their order."""
     alerts = [*series_alerts(terms), *stream_alerts(terms)]
-    rules = [rule.plain() for rule in recordings(terms)] + [alert.plain(terms.runbooks) for alert in alerts]
+    rules = [rule.plain() for rule in recordings(terms)] + [
+        alert.plain(terms.runbooks, terms.grafana) for alert in alerts
+    ]
     return {"groups": [{"name": "klaxon", "rules": rules}]}
 
 

@@ -9,6 +9,7 @@ from math import log
 from typing import Final
 
 from daemon.rules import words
+from daemon.rules.pages import series_page
 from daemon.rules.rule import Alert
 from daemon.rules.terms import STREAM, SURE, Terms
 
@@ -63,6 +64,7 @@ unless ignoring (severity, direction, window)
         hold=terms.hold,
         keep=terms.patience,
         labels={"window": terms.long},
+        page=series_page(terms.long),
     )
 
 
@@ -89,6 +91,7 @@ unless
         severity="warning",
         hold=terms.hold,
         keep=terms.patience,
+        page=series_page(terms.long),
     )
 
 
@@ -110,6 +113,7 @@ def _infinite(terms: Terms) -> Alert:
         severity="warning",
         hold=terms.hold,
         keep=terms.patience,
+        page=series_page(terms.long),
     )
 
 
@@ -176,4 +180,5 @@ unless ignoring (direction, window)
         "at most 1). Look at klaxon_window_messages, and take a higher threshold, longer windows or fewer series.",
         severity="info",
         hold=terms.long,
+        page=series_page(terms.long),
     )

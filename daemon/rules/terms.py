@@ -30,6 +30,7 @@ class Terms:
     stale_seconds : older than this, the newest publish of a replica is not now
     replicas : target labels by which replicas differ
     runbooks : what stands before a runbook's file name in `runbook_url`
+    grafana : address of Grafana, without a slash at its end, for `dashboard_url`; none without it
     """
 
     short: str = "5m"
@@ -42,6 +43,7 @@ class Terms:
     stale_seconds: float = 150.0
     replicas: tuple[str, ...] = ("instance", "pod")
     runbooks: str = "deploy/runbooks/"
+    grafana: str = ""
 
     def over_replicas(self, function: str, selector: str, *also: str) -> str:
         """Aggregate over the replicas, and over further labels."""

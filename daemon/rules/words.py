@@ -10,19 +10,20 @@ from typing import Final
 #: Labels of an alert that the series that it speaks of do not have, or that a query gives itself.
 _OWN: Final = ("__name__", "severity", "window")
 #: Labels that do not tell one series of a stream from another: ours, and those of scrape targets.
-_COMMON: Final = (*_OWN, "direction", "stream", "namespace", "job", "service", "endpoint", "container", "prometheus")
+COMMON: Final = (*_OWN, "direction", "stream", "namespace", "job", "service", "endpoint", "container", "prometheus")
 
 
-def _none_of(names: tuple[str, ...]) -> str:
+def none_of(names: tuple[str, ...]) -> str:
+    """Tell whether the template's $name is another than these."""
     return f"and {' '.join(f'(ne $name `{name}`)' for name in names)}"
 
 
 SERIES: Final = (
     '{{ $series := "" }}{{ $whole := "" }}{{ $named := "" }}{{ range $name, $text := $labels }}'
-    f"{{{{ if {_none_of(_OWN)} }}}}"
+    f"{{{{ if {none_of(_OWN)} }}}}"
     "{{ $series = printf `%s%s=%q,` $series $name $text }}"
     "{{ if ne $name `direction` }}{{ $whole = printf `%s%s=%q,` $whole $name $text }}{{ end }}{{ end }}"
-    f"{{{{ if {_none_of(_COMMON)} }}}}{{{{ $named = printf `%s, %s %s` $named $name $text }}}}{{{{ end }}}}"
+    f"{{{{ if {none_of(COMMON)} }}}}{{{{ $named = printf `%s, %s %s` $named $name $text }}}}{{{{ end }}}}"
     "{{ end }}"
 )
 #: The stream and the series of an alert, in words.

@@ -69,14 +69,25 @@ def test_the_shipped_file_is_what_the_command_prints_for_the_defaults(klaxond, m
 def test_the_file_is_made_for_the_windows_of_a_configuration(klaxond, tmp_path):
     path = tmp_path / "klaxon.yaml"
     path.write_text(CONFIGURATION + "windows: [10m, 30m, 6h]\nmin_messages: 7\npublish_interval: 2m\n")
-    text = printed(klaxond, "--config.file", path, "--for", "2m", "--runbook-url", "https://runbooks.example/")
+    text = printed(
+        klaxond,
+        "--config.file",
+        path,
+        "--for",
+        "2m",
+        "--runbook-url",
+        "https://runbooks.example/",
+        "--grafana-url",
+        "https://grafana.example/",
+    )
     expected = Terms(
         short="10m", long="30m", short_seconds=600.0, hold="2m", patience="6m", rate="10m", min_messages=7,
-        stale_seconds=480.0, runbooks="https://runbooks.example/",
+        stale_seconds=480.0, runbooks="https://runbooks.example/", grafana="https://grafana.example",
     )  # fmt: skip
     assert yaml.safe_load(text) == rule_groups(expected)
     assert set(re.findall(r'window="([^"]+)"', text)) == {"10m", "30m"}
     assert "https://runbooks.example/KlaxonDrift.md" in text
+    assert text.count("dashboard_url: https://grafana.example/d/klaxon-") == len(ALERTS)
 
 
 def test_one_window_is_the_short_and_the_long_one(klaxond, tmp_path, promtool):

@@ -5,6 +5,7 @@ import math
 import random
 import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,7 +17,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
 
 MODELS = [(model, version) for model in ("ranker", "reader") for version in ("1", "2")]
 SERIES = [f'model="{model}",version="{version}"' for model, version in MODELS]
-SECONDS = Terms(short="1m", long="5m", short_seconds=60.0, hold="0s", patience="0s", rate="1m", min_messages=3)
+SECONDS = Terms(
+    short="1m", long="5m", short_seconds=60.0, hold="0s", patience="0s", rate="1m", min_messages=3, grafana="https://g"
+)
 #: As a ServiceMonitor of the Prometheus operator labels a target, and as a plain configuration does.
 TARGETS = {
     "operator": {"namespace": "models", "pod": "klaxon-0", "container": "klaxond", "endpoint": "http", "service": "k"},
@@ -85,6 +88,13 @@ def test_every_query_of_every_dashboard_gives_finite_numbers(filled):
     assert wrong == {}
 
 
+def _series_of_alarms(server):
+    """The series to which the alarms about drift lead."""
+    (rule,) = (rule for rule in server.rules() if rule["name"] == "KlaxonDrift")
+    pages = [urlsplit(alert["annotations"]["dashboard_url"]) for alert in rule["alerts"]]
+    return {text for page in pages for text in parse_qs(page.query)["var-series"]}
+
+
 def _without_numbers(server, made, namespace):
     """Queries that give nothing or something that is no number, or something though they should not."""
     known = variables(made)
@@ -94,7 +104,7 @@ def _without_numbers(server, made, namespace):
         query = re.fullmatch(r"query_result\((.*)\)", known["series"]["query"])[1]
         (pattern,) = re.fullmatch(r"/(.*)/", known["series"]["regex"]).groups()
         offered = sorted(re.search(pattern, text)[1] for text in option_texts(server.query(put_in(query, chosen))))
-        assert offered == SERIES
+        assert offered == SERIES == sorted(_series_of_alarms(server))
         chosen["series"] = offered[0]
     wrong = {}
     for title, name, expression in expressions(made):

@@ -15,15 +15,15 @@ from deploy.grafana.source.variables import DATASOURCE
 #: Stable: bookmarks, alerts and the dashboards themselves lead there.
 OVERVIEW, SERIES, DAEMON = "klaxon-overview", "klaxon-series", "klaxon-daemon"
 _TITLES: Final = {OVERVIEW: "Klaxon / Overview", SERIES: "Klaxon / Series", DAEMON: "Klaxon / Daemon"}
-#: Alerts that carry the labels of a series.
-SERIES_ALERTS: Final = ("KlaxonDrift", "KlaxonPairsNotComparable", "KlaxonInfinite", "KlaxonEstimateUnreliable")
-#: All others: they carry those of a stream at most.
-OTHER_ALERTS: Final = tuple(
-    rule["alert"]
-    for group in rule_groups(Terms())["groups"]
+_PAGES: Final = {
+    rule["alert"]: rule["annotations"]["dashboard_url"]
+    for group in rule_groups(Terms(grafana="https://grafana"))["groups"]
     for rule in group["rules"]
-    if "alert" in rule and rule["alert"] not in SERIES_ALERTS
-)
+    if "alert" in rule
+}
+#: Alerts that carry the labels of a series, and all others, which carry those of a stream at most.
+SERIES_ALERTS: Final = tuple(name for name, page in _PAGES.items() if f"/{SERIES}?" in page)
+OTHER_ALERTS: Final = tuple(name for name in _PAGES if name not in SERIES_ALERTS)
 
 
 class _Alarms(models.AnnotationQuery):

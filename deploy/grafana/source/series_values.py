@@ -13,6 +13,7 @@ from deploy.grafana.source.panels import (
     lines,
 )
 from deploy.grafana.source.queries import (
+    EACH,
     FORMULAS,
     OF_WINDOW,
     ONE_SERIES,
@@ -106,7 +107,7 @@ def gain() -> list[Lines]:
             "Lambda",
             "Coefficient of r - 1 that adaptive uses now, in each replica: on the sampler's side 0 is naive, 1 fixed.",
             [
-                Query(metric("control_variate_lambda", *OF_WINDOW, towards(way)), f"{text} {{{{instance}}}}")
+                Query(metric("control_variate_lambda", *OF_WINDOW, towards(way)), f"{text} {EACH}")
                 for way, text in FORMULAS.items()
             ],
             unit=COUNT,
