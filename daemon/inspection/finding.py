@@ -188,6 +188,8 @@ class TimeEvidence:
         From event time to the record's timestamp; NaN where one of them is missing.
     expected_delay : str or None
         What to write as `expected_delay`; None where records come at once.
+    zoneless : str or None
+        Where no field is read: one with times that cannot be, since they do not say in which zone.
     """
 
     path: str | None = None
@@ -195,6 +197,7 @@ class TimeEvidence:
     delay_median_seconds: float = float("nan")
     delay_p99_seconds: float = float("nan")
     expected_delay: str | None = None
+    zoneless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

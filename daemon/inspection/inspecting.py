@@ -21,7 +21,7 @@ from daemon.inspection.ratios import Ratios
 from daemon.inspection.sample import Sample, sample_of
 from daemon.inspection.sampler import sampler_evidence
 from daemon.inspection.settings import stream_settings
-from daemon.inspection.times import time_evidence, with_time
+from daemon.inspection.times import time_evidence, with_time, zoneless
 from daemon.presets import PRESETS
 from daemon.source import Batch
 from estimators.pairs import Pairs
@@ -87,6 +87,8 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
     resolution = _resolution(shape, pairs, leaves, nats)
     labels = label_candidates(sample.batches, shape, leaves, encoding)
     time = time_evidence(shape.fmt.paths.get("time"), found)
+    if time.path is None:
+        time = replace(time, zoneless=zoneless(leaves))
     if not is_plausible(shape, sampler):
         return None  # the probe alone could not tell
     return Finding(

@@ -138,6 +138,11 @@ def _time(finding: Finding) -> str:
     time = finding.time
     pace = f"; {figure(time.messages_per_minute)} messages a minute" if math.isfinite(time.messages_per_minute) else ""
     parts = [f"{time.path or 'No field; the time of the Kafka record is taken'}{pace}."]
+    if time.zoneless is not None:
+        parts.append(
+            f"{time.zoneless} holds times without a zone, which cannot be read: write them with an offset, such as "
+            "2024-05-01T12:00:00Z."
+        )
     if math.isfinite(time.delay_median_seconds):
         median, late = figure(time.delay_median_seconds), figure(time.delay_p99_seconds)
         parts.append(f"Records arrive {median} s after it, 99 % within {late} s.")

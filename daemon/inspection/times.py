@@ -1,5 +1,6 @@
 """When things happened, how often, and how late they arrive."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -12,6 +13,7 @@ from daemon.inspection.finding import TimeEvidence
 from daemon.inspection.leaves import Leaf, Look
 from daemon.inspection.names import TIMES, last_name
 
+_LOCAL_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?").fullmatch
 _US: Final = 1e6
 #: Delays up to this do not leave a window noticeably empty.
 _AT_ONCE_SECONDS: Final = 5.0
@@ -33,6 +35,12 @@ def with_time(shape: Shape, leaves: Mapping[str, Leaf]) -> Shape:
     if chosen:
         paths["time"] = chosen[0]
     return replace(shape, fmt=replace(shape.fmt, paths=paths))
+
+
+def zoneless(leaves: Mapping[str, Leaf]) -> str | None:
+    """Return the first field whose texts are dates and times that do not say in which zone."""
+    texts = (leaf for leaf in leaves.values() if leaf.look is Look.TEXT and leaf.depth == 0)
+    return next((leaf.path for leaf in texts if all(map(_LOCAL_TIME, leaf.texts[:100]))), None)
 
 
 def time_evidence(path: str | None, found: Read) -> TimeEvidence:

@@ -110,3 +110,12 @@ def test_records_that_are_too_long_are_called_so():
 def test_column_names_of_a_few_words_are_names():
     finding = inspected([{"prob new model": math.exp(p), "prob old model": math.exp(q)} for p, q in pairs()])
     assert finding.stream["paths"] == {"p": "prob new model", "q": "prob old model"}
+
+
+@pytest.mark.parametrize(("zone", "told"), [("", "when"), ("Z", None), ("+02:00", None)])
+def test_times_that_do_not_say_their_zone_are_named(zone, told):
+    records = [
+        {"logp": p, "logq": q, "when": f"2024-05-01T12:{at % 60:02}:00{zone}"} for at, (p, q) in enumerate(pairs())
+    ]
+    time_found = inspected(records).time
+    assert (time_found.zoneless, time_found.path) == (told, None if told else "when")
