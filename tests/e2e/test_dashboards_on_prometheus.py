@@ -1,4 +1,4 @@
-"""Every query of every dashboard, on a Prometheus that the real daemon and the rules have filled."""
+"""Every query of every dashboard, on a Prometheus that two real replicas and the rules have filled."""
 
 import json
 import math
@@ -11,11 +11,13 @@ import pytest
 
 from daemon.rules import Terms, yaml_text
 from tests.deploy.dashboards import UIDS, dashboard, expressions, option_texts, put_in, variables
+from tests.e2e.conftest import values
 from tests.e2e.test_exactness import caught_up, produce, settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
 
 MODELS = [(model, version) for model in ("ranker", "reader") for version in ("1", "2")]
+#: Series of which both replicas hold parts, but for the last one, which is in one partition only.
 SERIES = [f'model="{model}",version="{version}"' for model, version in MODELS]
 SECONDS = Terms(
     short="1m", long="5m", short_seconds=60.0, hold="0s", patience="0s", rate="1m", min_messages=3, grafana="https://g"
@@ -32,7 +34,7 @@ EMPTY = {
 
 
 def records(draw, count, begin, end):
-    """Messages of ten outcomes, [(partition, timestamp_ms, value)] in order of event time.
+    """Messages of ten outcomes over two partitions, [(partition, timestamp_ms, value)] in order of event time.
 
     q is 0.9 and 0.1, p the other way round, so KL is 1.76 nats. Nearly all messages hold each outcome as often as q
     says, so that the ratio mean is close to 1 and the self-check is sure of it.
@@ -44,7 +46,8 @@ def records(draw, count, begin, end):
         model, version = MODELS[index % len(MODELS)]
         stamp = begin + (end - begin) * index / count
         value = {"model": model, "version": version, "ts": stamp, "q": q, "p": p}
-        made.append((0, int(stamp * 1000), json.dumps(value).encode()))
+        partition = 0 if (model, version) == MODELS[-1] else draw.randrange(2)
+        made.append((partition, int(stamp * 1000), json.dumps(value).encode()))
     return made
 
 
@@ -54,23 +57,30 @@ def wrong_records():
     return [(0, int(time.time() * 1000), value) for value in (b"{", b'{"model": "a"}', json.dumps(pair).encode())]
 
 
+def owns_one_partition(samples):
+    """Whether a replica owns its part of the topic and has read it."""
+    return len(values(samples, "klaxon_partition_owned")) == 1 and caught_up(samples)
+
+
 @pytest.fixture
 def filled(kafka_broker, klaxond, prometheus, tmp_path):
-    """Two Prometheus servers that scrape one daemon, while records come in."""
+    """Two Prometheus servers that scrape two replicas, while records come in."""
     topic, draw = f"dashboards-{time.time_ns()}", random.Random(5)
-    kafka_broker.create_topic(topic)
+    kafka_broker.create_topic(topic, 2)
     produce(kafka_broker, topic, records(draw, 2000, time.time() - 280, time.time() - 1))
     configuration = settings(kafka_broker, topic)
     limits = [{"severity": "warning", "direction": way, "nats": 1e-6} for way in ("reverse", "forward")]
     configuration["streams"][0] |= {"thresholds": limits}
     configuration["export"] |= {"moments": True}
-    daemon = klaxond(configuration)
+    replicas = [klaxond(configuration, name) for name in ("one", "two")]
     rules = tmp_path / "rules.yaml"
     rules.write_text(yaml_text(SECONDS))
-    servers = {name: prometheus([daemon.address], rules=rules, labels=labels) for name, labels in TARGETS.items()}
-    daemon.wait_until(caught_up, "all records")
+    addresses = [replica.address for replica in replicas]
+    servers = {name: prometheus(addresses, rules=rules, labels=labels) for name, labels in TARGETS.items()}
+    for replica in replicas:
+        replica.wait_until(owns_one_partition, "a partition for each")
     for server in servers.values():
-        server.wait_for("klaxon_records_consumed_total")
+        server.wait_for("klaxon_records_consumed_total", count=2)
     for _ in range(3):  # what comes in while Prometheus looks, so that rates are there
         produce(kafka_broker, topic, records(draw, 50, time.time() - 1, time.time()) + wrong_records())
         time.sleep(1)
@@ -84,7 +94,8 @@ def test_every_query_of_every_dashboard_gives_finite_numbers(filled):
     wrong = {}
     for name, server in filled.items():
         for uid in UIDS:
-            wrong |= _without_numbers(server, dashboard(uid), TARGETS[name].get("namespace", ""))
+            for place in (0, -1):
+                wrong |= _without_numbers(server, dashboard(uid), TARGETS[name].get("namespace", ""), place)
     assert wrong == {}
 
 
@@ -95,8 +106,8 @@ def _series_of_alarms(server):
     return {text for page in pages for text in parse_qs(page.query)["var-series"]}
 
 
-def _without_numbers(server, made, namespace):
-    """Queries that give nothing or something that is no number, or something though they should not."""
+def _without_numbers(server, made, namespace, place):
+    """Queries of a series that give nothing or something that is no number, or something though they should not."""
     known = variables(made)
     chosen = {"namespace": namespace, "job": "klaxon", "stream": "pairs", "window": "5m", "instance": ".+"}
     chosen |= {name: variable["allValue"] for name, variable in known.items() if variable.get("includeAll")}
@@ -105,7 +116,7 @@ def _without_numbers(server, made, namespace):
         (pattern,) = re.fullmatch(r"/(.*)/", known["series"]["regex"]).groups()
         offered = sorted(re.search(pattern, text)[1] for text in option_texts(server.query(put_in(query, chosen))))
         assert offered == SERIES == sorted(_series_of_alarms(server))
-        chosen["series"] = offered[0]
+        chosen["series"] = offered[place]
     wrong = {}
     for title, name, expression in expressions(made):
         asked = put_in(expression, chosen)
