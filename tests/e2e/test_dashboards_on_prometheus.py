@@ -91,12 +91,38 @@ def filled(kafka_broker, klaxond, prometheus, tmp_path):
 
 
 def test_every_query_of_every_dashboard_gives_finite_numbers(filled):
-    wrong = {}
     for name, server in filled.items():
-        for uid in UIDS:
-            for place in (0, -1):
-                wrong |= _without_numbers(server, dashboard(uid), TARGETS[name].get("namespace", ""), place)
-    assert wrong == {}
+        namespace = TARGETS[name].get("namespace", "")
+        assert _offered(server, namespace) == SERIES == sorted(_series_of_alarms(server))
+        for uid, series in (*((uid, SERIES[0]) for uid in UIDS), ("klaxon-series", SERIES[-1])):
+            assert _without_numbers(server, dashboard(uid), choice(namespace, series)) == {}
+        _assert_the_overview_counts_what_is_there(server, choice(namespace, SERIES[0]))
+        for series in (SERIES[0], SERIES[-1]):
+            _assert_the_band_is_the_interval(server, choice(namespace, series))
+
+
+def choice(namespace, series):
+    """What a reader chooses, all where that is possible."""
+    one = {"namespace": namespace, "job": "klaxon", "stream": "pairs", "series": series, "window": "5m"}
+    return {"klaxon-series": one} | {
+        uid: one
+        | {
+            name: variable["allValue"]
+            for name, variable in variables(dashboard(uid)).items()
+            if variable.get("includeAll")
+        }
+        for uid in UIDS
+        if uid != "klaxon-series"
+    }
+
+
+def _offered(server, namespace):
+    """The series that the dashboard of one series offers."""
+    variable = variables(dashboard("klaxon-series"))["series"]
+    query = re.fullmatch(r"query_result\((.*)\)", variable["query"])[1]
+    (pattern,) = re.fullmatch(r"/(.*)/", variable["regex"]).groups()
+    samples = server.query(put_in(query, choice(namespace, "")["klaxon-series"]))
+    return sorted(re.search(pattern, text)[1] for text in option_texts(samples))
 
 
 def _series_of_alarms(server):
@@ -106,21 +132,50 @@ def _series_of_alarms(server):
     return {text for page in pages for text in parse_qs(page.query)["var-series"]}
 
 
-def _without_numbers(server, made, namespace, place):
-    """Queries of a series that give nothing or something that is no number, or something though they should not."""
-    known = variables(made)
-    chosen = {"namespace": namespace, "job": "klaxon", "stream": "pairs", "window": "5m", "instance": ".+"}
-    chosen |= {name: variable["allValue"] for name, variable in known.items() if variable.get("includeAll")}
-    if "series" in known:
-        query = re.fullmatch(r"query_result\((.*)\)", known["series"]["query"])[1]
-        (pattern,) = re.fullmatch(r"/(.*)/", known["series"]["regex"]).groups()
-        offered = sorted(re.search(pattern, text)[1] for text in option_texts(server.query(put_in(query, chosen))))
-        assert offered == SERIES == sorted(_series_of_alarms(server))
-        chosen["series"] = offered[place]
+def _without_numbers(server, made, chosen):
+    """Queries that give nothing, or something that is no number, or something though they should not."""
     wrong = {}
     for title, name, expression in expressions(made):
-        asked = put_in(expression, chosen)
+        asked = put_in(expression, chosen[made["uid"]])
         found = [sample.value for sample in server.query(asked)]
         if bool(found) == ((title, name) in EMPTY) or not all(map(math.isfinite, found)):
             wrong[made["title"], title, name] = (asked, found)
     return wrong
+
+
+def _shown(server, uid, title, name, chosen, at):
+    """What one query of a panel gives at a time."""
+    (asked,) = (text for panel, query, text in expressions(dashboard(uid)) if (panel, query) == (title, name))
+    return server.query(put_in(asked, chosen[uid]), at)
+
+
+def _assert_the_overview_counts_what_is_there(server, chosen):
+    expected = {"Series that drift": 4, "Not comparable": 0, "Infinite": 0, "Streams not fully read": 0}
+    expected |= {"Series": 4, "Replicas": 2}
+    for title, count in expected.items():
+        (sample,) = _shown(server, "klaxon-overview", title, "A", chosen, time.time() - 1)
+        assert sample.value == count, title
+    (owned,) = _shown(server, "klaxon-daemon", "Partitions owned", "A", chosen, time.time() - 1)
+    assert owned.value == 1
+    (drift,) = _shown(server, "klaxon-series", "What held when", "A", chosen, time.time() - 1)
+    assert drift.value == 2  # an alarm
+
+
+def _assert_the_band_is_the_interval(server, chosen):
+    """Of one replica its own, of two exp(+-1.96 se / value) times the value; between them the value."""
+    at = time.time() - 1
+    lower, upper, value = (
+        _shown(server, "klaxon-series", "KL(q||p) over $window", name, chosen, at)[0].value for name in "ABC"
+    )
+    selected = put_in('{direction="reverse", window="5m", ${series:raw}}', chosen["klaxon-series"])
+    own = server.query(f"klaxon_kl_lower_nats{selected}", at)
+    if len(own) == 1:
+        assert lower == own[0].value
+        assert upper == server.query(f"klaxon_kl_upper_nats{selected}", at)[0].value
+    else:
+        (error,) = server.query(f"series:klaxon_kl_standard_error_nats:merged{selected}", at)
+        ratio = math.exp(1.96 * error.value / value)
+        assert math.isclose(lower * ratio, value, rel_tol=1e-9)
+        assert math.isclose(upper / ratio, value, rel_tol=1e-9)
+    assert (len(own) == 1) == (chosen["klaxon-series"]["series"] == SERIES[-1])
+    assert lower < value < upper
