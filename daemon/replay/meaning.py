@@ -1,6 +1,6 @@
 """Numbers behind the sentences of a replay: what a divergence means, and how much more data it takes. Pure."""
 
-from math import ceil, exp, inf, isfinite, nan, sqrt
+from math import ceil, exp, inf, isfinite, log, nan, sqrt
 from typing import Final
 
 from daemon.replay.results import Outcome, ratio_error
@@ -14,6 +14,8 @@ _Z_LIMIT: Final = 5.0
 _DIVERGENCE_SHARE: Final = 0.1
 #: |z| within which a mean agrees with 1.
 AGREES: Final = 3.0
+#: Outcomes of which so many were to be expected may be missing.
+_MISSED: Final = 7.0
 #: e^x of a larger x leaves the range of a double.
 _EXPONENT_MAX: Final = 700.0
 
@@ -62,6 +64,16 @@ def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
         return False
     away = abs(outcome.inverse_mean - 1)
     return away <= AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
+
+
+def missed_ratio(summary: Summary, sampler: str) -> float | None:
+    """Return the r that outcomes had to have which chance may have kept out of the sample; None: too large to be true.
+
+    Outcomes of sampler probability 7 / messages stay out of one sample in 1000 (e^-7). To explain a gap they need
+    r = gap x messages / 7, which is no wonder below the cube of a typical outcome's factor.
+    """
+    needed = summary.support_gap * summary.messages / _MISSED
+    return needed if log(needed) <= 3 * log(typical_ratio(summary, sampler)) else None
 
 
 def drawn_elsewhere(summary: Summary) -> bool:

@@ -14,6 +14,7 @@ from daemon.replay.meaning import (
     looks_swapped,
     messages_for_interval,
     messages_for_self_check,
+    missed_ratio,
     typical_ratio,
 )
 from daemon.replay.results import FEW_MESSAGES, Replay, ReplayedSeries, ratio_error
@@ -191,6 +192,11 @@ def _what_then(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
             f"Read sampler-side naive first, that is naive {side}, which is right in the first case; fixed and "
             f"adaptive are off by about {figure(abs(summary.support_gap))}."
         )
+        if (ratio := missed_ratio(summary, sampler)) is not None:
+            yield (
+                f"Or it is chance: that no outcome with {other}/{sampler} of {max(ratio, 1.0):.2g} or more was drawn "
+                f"would explain it, and of {summary.messages:,} messages of models so far apart that may be."
+            )
 
 
 def _few(series: ReplayedSeries) -> bool:

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from daemon.replay.meaning import messages_for_interval, messages_for_self_check, typical_ratio
+from daemon.replay.meaning import messages_for_interval, messages_for_self_check, missed_ratio, typical_ratio
 from estimators.arrays import summarize
 
 Q = (0.4, 0.3, 0.2, 0.1)
@@ -87,6 +87,22 @@ def test_the_messages_that_are_asked_for_do_decide(said):
     assert shorter["series"][0]["comparable"] is None
 
 
+def test_a_failure_that_chance_explains_is_said_to_be():
+    """The few right logs that fail, for want of rare outcomes, are all told so; a truncated sampler is not."""
+    draw = np.random.default_rng(3)
+    failed = []
+    for kl in (0.5, 1.5, 3.0):
+        for _ in range(300):
+            u = draw.normal(-kl, math.sqrt(2 * kl), 100)
+            found = summarize(u - 60, np.full(100, -60.0))
+            failed += [found] if found.comparable is False else []
+    assert len(failed) > 20
+    assert all(found.ratio_mean < 1 and missed_ratio(found, "q") is not None for found in failed)
+    cut = summarize(draw.normal(math.log(0.9) - 0.02, 0.2, 4000) - 60, np.full(4000, -60.0))
+    assert cut.comparable is False
+    assert missed_ratio(cut, "q") is None
+
+
 # Whole replays
 
 
@@ -123,6 +139,14 @@ def test_the_share_that_differs_is_right_for_a_truncated_sampler_too(said):
     assert f"is {naive['value']:.3g} nats a pair by naive, with 95 % confidence between {naive['lower']:.3g}" in words
     assert "Read sampler-side naive first" in words
     assert "swapped" not in words
+    assert "chance" not in words
+
+
+def test_a_right_log_that_fails_by_chance_is_told_that_it_may(said):
+    """So short that the outcome with p/q = 2 was never drawn."""
+    words, found = said([line for line in records(count=60) if line["logq"][0] > math.log(0.15)])
+    assert found["series"][0]["comparable"] is False
+    assert "Or it is chance: that no outcome with p/q of " in words
 
 
 def test_sides_that_are_swapped_are_said_to_be_and_which_key_mends_it(said):
