@@ -190,10 +190,10 @@ def is_plausible(shape: Shape, evidence: SamplerEvidence) -> bool:
         return True
     if (side_of(shape.q_path), side_of(shape.p_path)) == ("q", "p"):
         return True
-    sides = [evidence.chosen] if evidence.evident or evidence.named else [evidence.q, evidence.p]
+    side = evidence.chosen
     if shape.logarithms:
-        return any(side.fit != "above" and side.ratio_mean >= _KEPT_MIN for side in sides)
-    return any(side.fit == "fits" and side.error <= _ERROR_MAX for side in sides)
+        return side.fit != "above" and side.ratio_mean >= _KEPT_MIN
+    return side.fit == "fits" and side.error <= _ERROR_MAX
 
 
 def _with_tokens(shape: Shape, leaves: Mapping[str, Leaf]) -> Shape:

@@ -119,3 +119,13 @@ def test_times_that_do_not_say_their_zone_are_named(zone, told):
     ]
     time_found = inspected(records).time
     assert (time_found.zoneless, time_found.path) == (told, None if told else "when")
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1.1, 0.5), (0.93, 0.3)])
+def test_shares_that_only_look_like_pairs_in_a_few_records_are_none_in_all_of_them(mean, spread):
+    for seed in range(4):
+        draw = np.random.default_rng(seed)
+        one = draw.random(20_000) ** 0.5 * 0.4 + 0.05
+        other = np.clip(one * mean * np.exp(draw.normal(0, spread, one.size) - spread**2 / 2), 0, 1)
+        records = [{"f": a, "g": b} for a, b in zip(one.tolist(), other.tolist(), strict=True)]
+        assert not inspected(records).fits
