@@ -18,7 +18,6 @@ from tests.web.secure_server import Authority, basic, client, hash_of
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-5f1c-password"
-ERRORS = 'klaxon_log_messages_total{level="error"}'
 
 
 class Secured:
@@ -132,15 +131,8 @@ def test_no_secret_is_in_the_log_at_debug_nor_in_an_answer(secured):
     assert basic("scraper", CANARY)["Authorization"].split()[1] not in log
 
 
-def test_a_broken_change_is_logged_and_counted_and_a_good_one_is_taken(secured):
-    def errors():
-        """What klaxon_log_messages_total says; None before the first publish."""
-        lines = secured.get("/metrics", CANARY)[1].splitlines()
-        return next((float(line.split()[-1]) for line in lines if line.startswith(ERRORS)), None)
-
+def test_a_broken_change_is_logged_and_a_good_one_is_taken(secured):
     before = secured.log.read_text().count("changed web configuration refused")
-    secured.wait_for(lambda: errors() is not None, "publish")
-    counted = errors()
     secured.put("basic_auth_users: {scraper: canary-in-plain-text}")
     secured.wait_for(
         lambda: secured.get("/livez")[0] == 200 and "changed web configuration refused" in secured.log.read_text(),
@@ -148,7 +140,6 @@ def test_a_broken_change_is_logged_and_counted_and_a_good_one_is_taken(secured):
     )
     assert secured.get("/metrics", CANARY)[0] == 200
     assert secured.log.read_text().count("changed web configuration refused") == before + 1
-    secured.wait_for(lambda: errors() >= counted + 1, "count")
     assert "canary" not in secured.log.read_text()
     secured.write({"scraper": hash_of("another")}, "TLS13")
     secured.wait_for(lambda: secured.get("/metrics", "another")[0] == 200, "new password")

@@ -13,14 +13,17 @@ from daemon.health import Readiness
 from daemon.web.access import passwords
 from daemon.web.access.gate import OPEN_PATHS, credentials
 from daemon.web.access.passwords import Passwords, TooManyError
-from tests.web.secure_server import CHEAP, PASSWORD, basic, hash_of
+from tests.web.secure_server import CHEAP, PASSWORD, SecureServer, basic, hash_of
 
 PATHS = ["/metrics", "/", "/reference", "/api/v1/status", "/api/v1/history", "/api/v1/openapi.json", "/nothing"]
 
 
-@pytest.fixture
-def server(serve):
-    return serve({"basic_auth_users": {"scraper": hash_of(), "other": hash_of("another")}})
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    users = {"scraper": hash_of(), "other": hash_of("another")}
+    made = SecureServer(tmp_path_factory.mktemp("passwords"), {"basic_auth_users": users})
+    yield made
+    made.server.stop()
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -72,7 +75,8 @@ def test_every_method_needs_the_password(server, method):
     "path", ["//livez", "/livez/", "/livez/../metrics", "/%6civez/x", "/LIVEZ", "/readyz?x", "/livez;x"]
 )
 def test_only_a_probe_itself_is_open(server, path):
-    assert server.ask(path)[0] == (401 if path != "/readyz?x" else 503)
+    server.health.readiness = Readiness(ready=True)
+    assert server.ask(path)[0] == (401 if path != "/readyz?x" else 200)
 
 
 @pytest.mark.parametrize("path", sorted(OPEN_PATHS))
@@ -158,6 +162,11 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(checks):
     users = {"a": hash_of(cost=6)}
     assert not asyncio.run(Passwords().fits(users, "b", PASSWORD.encode()))
     assert checks == ["06"]
+
+
+def test_an_unknown_name_stays_unknown_whatever_its_decoy(monkeypatch):
+    monkeypatch.setattr(passwords, "_decoy", lambda _: hash_of())
+    assert not asyncio.run(Passwords().fits({"a": hash_of()}, "b", PASSWORD.encode()))
 
 
 def test_wrong_passwords_are_forgotten_in_turn_and_never_push_out_a_right_one(checks, monkeypatch):

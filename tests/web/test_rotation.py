@@ -1,6 +1,7 @@
 """Certificates, authorities and users change while the server runs; what is broken changes nothing."""
 
 import http.client
+import logging
 import os
 import ssl
 import threading
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from daemon.errors import UsageError
+from daemon.logs import LogCounts
 from tests.web.secure_server import Authority, basic, client, hash_of
 from tests.web.test_tls import REFUSED, connected
 
@@ -22,6 +24,15 @@ def serial_of(server, authority):
 
 def errors(log_lines):
     return [text for level, _, text in log_lines if level == "ERROR"]
+
+
+@pytest.fixture
+def counts():
+    """What klaxon_log_messages_total is made of."""
+    handler = LogCounts()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
 
 
 def test_a_new_certificate_is_served_to_new_connections_and_old_ones_go_on(serve, authority):
@@ -181,7 +192,7 @@ def test_users_come_and_go_with_the_next_request_of_a_kept_connection(serve):
 
 
 @pytest.mark.parametrize("broken", ["basic_auth_users: {a: plain-canary}", "basic_auth_users: [", "other: {}"])
-def test_a_broken_file_opens_no_door_and_shows_no_password(serve, log_lines, broken):
+def test_a_broken_file_opens_no_door_is_counted_and_shows_no_password(serve, log_lines, counts, broken):
     server = serve({"basic_auth_users": {"a": hash_of()}})
     server.write(broken)
     assert server.ask()[0] == 401
@@ -192,6 +203,7 @@ def test_a_broken_file_opens_no_door_and_shows_no_password(serve, log_lines, bro
     server.file.unlink()
     server.look_again()
     assert server.ask()[0] == 401
+    assert counts()["error"] == 2
 
 
 def test_tls_is_not_switched_on_or_off_by_a_change(serve, authority, log_lines):

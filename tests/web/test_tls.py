@@ -140,8 +140,7 @@ def test_with_mutual_tls_a_certificate_of_the_authority_lets_in(serve, mutual, a
 
 
 @pytest.mark.parametrize("fault", ["none", "of another authority", "expired"])
-@pytest.mark.parametrize("path", ["/metrics", "/livez"])
-def test_with_mutual_tls_nobody_else_gets_an_answer(serve, mutual, authority, tmp_path, fault, path):
+def test_with_mutual_tls_nobody_else_gets_an_answer_not_even_to_a_probe(serve, mutual, authority, tmp_path, fault):
     certificate = {
         "none": lambda: None,
         "of another authority": lambda: Authority(tmp_path, "other").issue("stranger", "prometheus"),
@@ -149,7 +148,7 @@ def test_with_mutual_tls_nobody_else_gets_an_answer(serve, mutual, authority, tm
     }[fault]()
     server = serve({"tls_server_config": mutual})
     with pytest.raises(REFUSED):
-        server.ask(path, context=client(authority, certificate))
+        server.ask("/livez", context=client(authority, certificate))
 
 
 def test_verify_if_given_lets_in_without_a_certificate_but_not_with_a_wrong_one(serve, mutual, authority, tmp_path):
@@ -160,28 +159,15 @@ def test_verify_if_given_lets_in_without_a_certificate_but_not_with_a_wrong_one(
         server.ask(context=client(authority, Authority(tmp_path, "other").issue("stranger", "prometheus")))
 
 
-@pytest.mark.parametrize(
-    ("allowed", "identity", "let_in"),
-    [
-        ("prometheus", "prometheus", True),
-        ("prometheus", "prometheus.evil.example", False),
-        ("prometheus", "xprometheus", False),
-        ("*.example", "a.example", False),  # no patterns, as in Prometheus
-        ("ops@example.org", "ops@example.org", True),
-        ("10.1.2.3", "10.1.2.3", True),
-        ("10.1.2.3", "10.1.2.4", False),
-        ("fd00::1", "fd00:0:0::1", True),
-        ("FD00:0:0:0:0:0:0:1", "fd00::1", True),
-    ],
-)
-def test_of_the_allowed_names_a_client_must_have_one(serve, mutual, authority, allowed, identity, let_in):
-    server = serve({"tls_server_config": {**mutual, "client_allowed_sans": ["unused", allowed]}})
-    context = client(authority, authority.issue("scraper", identity))
-    if let_in:
-        assert server.ask(context=context)[0] == 200
-    else:
+def test_of_the_allowed_names_a_client_must_have_one(serve, mutual, authority):
+    allowed = ["prometheus", "*.example", "ops@example.org", "10.1.2.3", "FD00:0:0:0:0:0:0:1"]
+    server = serve({"tls_server_config": {**mutual, "client_allowed_sans": allowed}})
+    for identity in ("prometheus", "ops@example.org", "10.1.2.3", "fd00::1"):
+        assert server.ask(context=client(authority, authority.issue("scraper", identity)))[0] == 200, identity
+    # No patterns, and no parts of names, as in Prometheus.
+    for identity in ("a.example", "prometheus.evil.example", "xprometheus", "root@example.org", "10.1.2.4", "fd00::2"):
         with pytest.raises(REFUSED):
-            server.ask(context=context)
+            server.ask(context=client(authority, authority.issue("scraper", identity)))
 
 
 def test_an_authority_that_is_no_root_is_enough(serve, tls, authority, tmp_path):
@@ -221,7 +207,7 @@ def test_handshakes_that_never_end_do_not_keep_others_out(serve, tls, authority)
         started = time.monotonic()
         assert server.ask("/livez", context=client(authority))[0] == 200
         assert time.monotonic() - started < 2
-        assert closed(silent[0], 1)
+        assert all(closed(each, 1) for each in silent[: limits.MAX_CONNECTIONS])
         assert not closed(silent[-1], 0.1)
     finally:
         for each in silent:

@@ -86,8 +86,7 @@ class Handshake(asyncio.Protocol, Visitor):
             )
         except OSError as error:
             log.debug("TLS handshake failed", peer=_peer(plain), problem=str(error))
-            self.drop()
-            return
+            return  # the connection has been closed
         finally:
             self._connections.discard(self)
         if secured is None or self._lost or secured.is_closing():  # the peer left, or we had to make room
