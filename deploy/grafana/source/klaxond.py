@@ -19,7 +19,7 @@ from deploy.grafana.source.panels import (
     Query,
     number,
 )
-from deploy.grafana.source.queries import DAEMON, metric
+from deploy.grafana.source.queries import DAEMON, counted, metric
 
 #: An alert about nothing that is there has no job.
 _ALARMED: Final = 'namespace=~"$namespace|", job=~"$job|"'
@@ -48,7 +48,7 @@ def klaxond() -> Dashboard:
 
 def _numbers() -> list[Stat]:
     errors = metric("log_messages_total", DAEMON, 'level=~"error|critical"')
-    failing = f"count({metric('collector_success', DAEMON)} == 0) or 0 * count({metric('collector_success', DAEMON)})"
+    collectors = metric("collector_success", DAEMON)
     return [
         number(
             "Replicas",
@@ -83,7 +83,7 @@ def _numbers() -> list[Stat]:
         number(
             "Collectors that failed",
             "Parts of the metrics that could not be made at the newest publish. The log says why.",
-            Query(failing),
+            Query(counted(f"{collectors} == 0", collectors)),
             unit=COUNT,
             tones={None: FINE, 1: ALARM},
             empty="No klaxond",

@@ -89,6 +89,7 @@ def overview() -> Dashboard:
 
 
 def _numbers() -> list[Stat]:
+    held = merged("window_messages", FLEET, WINDOW)
     infinite = over_targets("max", metric("infinite", FLEET, WINDOW))
     unread = (
         f"group by ({STREAM}) ({metric('records_consumed_total', FLEET)})\n"
@@ -102,35 +103,35 @@ def _numbers() -> list[Stat]:
             "Series that drift",
             "Series for which KlaxonDrift fires: above the threshold for sure over the long window, and still above "
             "it over the short one.",
-            Query(counted(drifting, FLEET)),
+            Query(counted(drifting, held)),
             unit=COUNT,
             tones=_NONE_IS_FINE,
         ),
         number(
             "Not comparable",
             "Series whose self-check fails over the window: a matter of the log or of the sampling, not of the model.",
-            Query(counted(f"{merged('comparable', FLEET, WINDOW)} == 0", FLEET)),
+            Query(counted(f"{merged('comparable', FLEET, WINDOW)} == 0", held)),
             unit=COUNT,
             tones={None: FINE, 1: BROKEN},
         ),
         number(
             "Infinite",
             "Series with a pair that has probability 0 under the other model.",
-            Query(counted(f"{infinite} == 1", FLEET)),
+            Query(counted(f"{infinite} == 1", held)),
             unit=COUNT,
             tones=_NONE_IS_FINE,
         ),
         number(
             "Streams not fully read",
             "Streams of which not every partition has exactly one owner that has restored it: they have no value.",
-            Query(counted(unread, FLEET)),
+            Query(counted(unread, metric("records_consumed_total", FLEET))),
             unit=COUNT,
             tones={None: FINE, 1: WAIT},
         ),
         number(
             "Series",
             "Series with a message in the window.",
-            Query(counted(f"{merged('window_messages', FLEET, WINDOW)} > 0", FLEET)),
+            Query(counted(f"{held} > 0", held)),
             unit=COUNT,
         ),
         number(
@@ -174,7 +175,7 @@ def _table() -> Table:
             *(Column(column(adaptive(way, FLEET, WINDOW)), text, NATS) for way, text in FORMULAS.items()),
             Column(column(f"{values} / {thresholds}"), "Times its threshold", TIMES, {None: FINE, 1: ALARM}),
             Column(column(merged("comparable", FLEET, WINDOW)), "Self-check", COUNT, words=comparable),
-            Column(column(merged("ratio_mean", FLEET, WINDOW)), "Ratio mean", COUNT),
+            Column(column(merged("ratio_mean", FLEET, WINDOW)), "Ratio mean", COUNT, decimals=4),
             Column(column(merged("window_messages", FLEET, WINDOW)), "Messages", COUNT),
         ],
     )

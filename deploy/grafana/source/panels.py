@@ -137,6 +137,7 @@ class Column:
     unit: str = COUNT
     tones: Tones | None = None
     words: Words | None = None
+    decimals: int | None = None
 
 
 def rows(
@@ -168,6 +169,8 @@ def linked(panel: table.Panel, column: str, title: str, url: str) -> table.Panel
 
 def _look(column: Column) -> list[models.DynamicConfigValue]:
     look = [models.DynamicConfigValue(id_val="unit", value=column.unit)]
+    if column.decimals is not None:
+        look.append(models.DynamicConfigValue(id_val="decimals", value=column.decimals))
     if column.tones or column.words:
         look.append(models.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}))
     if column.tones:

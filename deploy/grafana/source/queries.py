@@ -86,9 +86,9 @@ def delay(share: float, *selectors: str, by: str) -> str:
     return f"histogram_quantile({share:g}, {buckets})"
 
 
-def counted(expression: str, *selectors: str) -> str:
-    """Count samples; 0 where there are none though klaxond is there, absent where it is not."""
-    return f"count({expression}) or 0 * count({metric('records_consumed_total', *selectors)})"
+def counted(expression: str, among: str) -> str:
+    """Count samples; 0 where there are none though those among which they would be are there, absent without these."""
+    return f"count({expression}) or 0 * count({among})"
 
 
 def _selected(name: str, selectors: tuple[str, ...]) -> str:
