@@ -159,20 +159,6 @@ def test_a_demo_that_is_killed_takes_its_processes_along():
     assert_gone(children)
 
 
-def test_when_the_broker_dies_the_rest_ends_and_a_sentence_says_so():
-    process = start()
-    try:
-        children = children_of(process)
-        next(child for child in children if child.name().startswith("tansu")).kill()
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 3
-        assert "the demo's broker ended by itself" in err
-        assert "Traceback" not in err
-        assert_gone(children)
-    finally:
-        process.kill()
-
-
 def test_a_daemon_that_is_killed_is_started_again_with_the_same_numbers_on_brokers_of_ones_own(
     embedded_broker, tmp_path
 ):
