@@ -106,6 +106,13 @@ def read_batches(
             raise OperatingError(f"{name} holds no record")
 
 
+def is_table(source: str | Path) -> bool:
+    """Whether `read_batches` takes a file for rows under a header, and not for JSON lines; OSError as open has it."""
+    with _opened(source) as raw:
+        stream = _unpacked(_Counted(raw))
+        return _holds_rows(stream.peek(1).removeprefix(_BOM), Path(source))
+
+
 def _opened(source: str | Path) -> BinaryIO:
     return Path(source).open("rb")
 
@@ -142,13 +149,17 @@ def _records(stream: io.BufferedReader, path: Path, name: str, fmt: Format | Non
     for magic, kind in _OTHERS.items():
         if start.startswith(magic):
             raise UsageError(f"{name} is {kind}")
-    first = start.lstrip()[:1]
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if first != b"{" and (suffix in _TABLES or (suffix not in _JSON_LINES and first not in {b"[", b""})):
+    if _holds_rows(start, path):
         return csv_records(stream, name, fmt)
-    if first == b"[":
+    if start.lstrip()[:1] == b"[":
         raise UsageError(f"{name} starts with an array; write one record a line (JSON lines: jq -c '.[]')")
     return _lines(stream, (fmt or Format()).max_record_bytes)
+
+
+def _holds_rows(start: bytes, path: Path) -> bool:
+    first = start.lstrip()[:1]
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    return first != b"{" and (suffix in _TABLES or (suffix not in _JSON_LINES and first not in {b"[", b""}))
 
 
 def _lines(stream: io.BufferedReader, max_bytes: int) -> Iterator[tuple[int, bytes]]:

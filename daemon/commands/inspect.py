@@ -16,7 +16,7 @@ from config.settings import Settings
 from daemon.commands.check import series_bytes
 from daemon.commands.options import settings_from, word_of, words_text
 from daemon.errors import OperatingError, UsageError
-from daemon.files import STANDARD_INPUT, read_batches
+from daemon.files import STANDARD_INPUT, is_table, read_batches
 from daemon.inspection import Finding, inspect_batches
 from daemon.inspection.cost import Cost, cost_of
 from daemon.inspection.inspecting import RECORDS_MAX
@@ -82,7 +82,8 @@ def inspect(
         if output == "json":
             typer.echo(_as_json(finding, cost, topic, servers))
         else:
-            _print(finding, cost, name, topic, servers)
+            kind = _kind(finding, source)
+            _print(finding, cost, f"{name}: {_looked_at(finding.records)}, {kind}", topic, servers)
     if not finding.fits:
         raise UsageError(f"{name} holds no pairs that can be read{_advice(finding)}")
 
@@ -156,8 +157,12 @@ def _cost(finding: Finding, topic: str) -> Cost:
     )
 
 
-def _print(finding: Finding, cost: Cost | None, name: str, topic: str, servers: Sequence[str]) -> None:
-    typer.echo(f"{name}: {count(finding.records)} records looked at, {_kind(finding, name)}\n")
+def _looked_at(records: int) -> str:
+    return "1 record looked at" if records == 1 else f"{count(records)} records looked at"
+
+
+def _print(finding: Finding, cost: Cost | None, head: str, topic: str, servers: Sequence[str]) -> None:
+    typer.echo(f"{head}\n")
     width = min(shutil.get_terminal_size((_WIDTH_MAX, 24)).columns, _WIDTH_MAX)
     for title, text in finding_rows(finding, cost):
         lead = f"{title:<{_TITLE}}"
@@ -171,12 +176,15 @@ def _print(finding: Finding, cost: Cost | None, name: str, topic: str, servers: 
         typer.echo(textwrap.indent(configuration(finding, topic, servers), "  "), nl=False)
 
 
-def _kind(finding: Finding, name: str) -> str:
+def _kind(finding: Finding, source: str | None) -> str:
+    """Name the encoding; `source` is None for a topic. Standard input has gone by and cannot be asked again."""
     if finding.encoding is None:
         return "of no kind that can be read"
-    if finding.encoding == "json":
-        return "CSV" if name.removesuffix(".gz").endswith(".csv") else "JSON"
-    return f"MessagePack (format {finding.encoding})"
+    if finding.encoding != "json":
+        return f"MessagePack (format {finding.encoding})"
+    if source == STANDARD_INPUT:
+        return "CSV or JSON"
+    return "CSV" if source is not None and is_table(source) else "JSON"
 
 
 def _as_json(finding: Finding, cost: Cost | None, topic: str, servers: Sequence[str]) -> str:

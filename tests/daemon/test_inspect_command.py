@@ -1,5 +1,6 @@
 """`klaxond inspect`: what it prints, what it never prints, and that what is pasted from it loads."""
 
+import gzip
 import json
 import re
 import time
@@ -133,7 +134,22 @@ def test_standard_input_is_read_and_fewer_records_may_be_asked_for(klaxond):
     lines = b"\n".join(make.lines("verl"))
     status, out, _ = klaxond("inspect", "--input", "-", "--records", "100", stdin=lines)
     assert status == 0
-    assert out.startswith("standard input: 100 records looked at, JSON")
+    assert out.startswith("standard input: 100 records looked at, CSV or JSON")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("notes.txt", "hello\nworld\n", "1 record looked at, CSV"),
+        ("notes", '{"a": 1}\n{"a": 2}\n', "2 records looked at, JSON"),
+        ("rows.csv.gz", "\N{ZERO WIDTH NO-BREAK SPACE}a,b\n1,2\n3,4\n", "2 records looked at, CSV"),
+    ],
+)
+def test_the_kind_of_a_file_is_told_as_it_was_read(klaxond, tmp_path, name, text, told):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    _, out, _ = klaxond("inspect", "--input", path)
+    assert out.startswith(f"{path}: {told}\n")
 
 
 @pytest.mark.parametrize(
