@@ -57,8 +57,8 @@ def test_help_documents_the_exit_statuses(klaxond, command):
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("run", ("--config.file", "--config.secrets-dir", "--web.listen-address", "--log.level")),
-        ("check", ("--config.file", "--config.secrets-dir", "--connect")),
+        ("run", ("--config.file", "--config.secrets-dir", "--web.listen-address", "--web.config.file", "--log.level")),
+        ("check", ("--config.file", "--config.secrets-dir", "--web.config.file", "--connect")),
         ("replay", ("--input", "--output", "--preset", "--config.file", "--stream", "--window")),
         ("demo", ("--seconds", "--output", "--bootstrap-servers", "--web.listen-address")),
     ],

@@ -9,7 +9,9 @@ import time
 import psutil
 import pytest
 
+from daemon.demo import real_log, writer
 from daemon.demo.broker import free_port, start_broker
+from daemon.demo.klaxond import Klaxond, configuration
 from daemon.demo.processes import Child
 from daemon.demo.stop import StopRequest
 from daemon.errors import OperatingError
@@ -145,3 +147,20 @@ def test_without_wheel_apache_kafka_runs_instead(tmp_path, monkeypatch):
 
 def test_free_ports_are_free_and_below_the_ephemeral_range():
     assert 20_000 <= free_port() <= 32_000
+
+
+def test_the_demos_daemon_takes_no_settings_from_the_environment(tmp_path, monkeypatch):
+    """Of somebody's own daemon, whose passwords the demo would not know."""
+    monkeypatch.setenv("KLAXON_WEB__CONFIG_FILE", str(tmp_path / "nowhere.yml"))
+    monkeypatch.setenv("KLAXON_LOG__LEVEL", "loud")
+    address, topics = f"127.0.0.1:{free_port()}", {real_log.STREAM: "a", writer.STREAM: "b"}
+    tree = configuration("127.0.0.1:1", topics, "run", address, windows=["5s", "15s"], threshold_nats=0.1)
+    daemon = Klaxond(tmp_path, address, tree)
+    try:
+        deadline = time.monotonic() + 20
+        while daemon.status() is None and time.monotonic() < deadline:
+            assert daemon.child.ended() is None, daemon.child.tail()
+            time.sleep(0.1)
+        assert daemon.status() is not None
+    finally:
+        daemon.end()

@@ -85,7 +85,7 @@ class Handshake(asyncio.Protocol, Visitor):
                 ssl_shutdown_timeout=SHUTDOWN_SECONDS,
             )
         except OSError as error:
-            log.debug("TLS handshake failed", peer=_peer(plain), problem=str(error))
+            log.debug("TLS handshake failed", peer=_peer(plain), problem=str(error) or "the peer left")
             return  # the connection has been closed
         finally:
             self._connections.discard(self)
