@@ -19,7 +19,11 @@ def sampler_sentences(finding: Finding) -> Iterator[str]:
     chosen, other = (q, p) if evidence.sampled_from == "q" else (p, q)
     yield f"{chosen}; {other}."
     if evidence.evident is not None:
-        yield f"The outcomes are e^{count(abs(evidence.log_odds))} times likelier under {evidence.evident}."
+        refused = "p" if evidence.evident == "q" else "q"
+        yield (
+            f"The log-likelihood of the outcomes is {count(abs(evidence.log_odds))} nats higher under "
+            f"{evidence.evident} than under {refused}."
+        )
     if evidence.evident is None:
         yield from _undecided(evidence)
     elif evidence.contradicts_names:
