@@ -1,9 +1,10 @@
 """streams[].paths: where a record holds what."""
 
 import re
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from config.kinds import DefaultText, Kind, Section
 
@@ -48,14 +49,42 @@ def field_path(path: str) -> str:
 
 
 FieldPath = Annotated[str, AfterValidator(field_path), Kind("field path")]
-PresetPath = Annotated[FieldPath | None, DefaultText("the preset's")]
+
+
+def _or_not(validate: Callable[[str], str]) -> PlainValidator:
+    """Take a path, null for the preset's, or false for none: a field of the preset's name may mean something else."""
+
+    def validated(path: object) -> str | Literal[False] | None:
+        if path is None or path is False:
+            return path
+        if not isinstance(path, str):
+            raise ValueError("write a field path, or false if the preset's field is not to be read")  # noqa: TRY004
+        return validate(path)
+
+    return PlainValidator(validated)
+
+
+_SCHEMA: Final = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"const": False}, {"type": "null"}], "default": None},
+)
+PresetPath = Annotated[
+    str | Literal[False] | None,
+    _or_not(field_path),
+    _SCHEMA,
+    Kind("field path or `false`"),
+    DefaultText("the preset's"),
+]
 PresetPaths = Annotated[
-    Annotated[str, AfterValidator(fields_path), Kind("field path, also with `[]`")] | None, DefaultText("the preset's")
+    str | Literal[False] | None,
+    _or_not(fields_path),
+    _SCHEMA,
+    Kind("field path, also with `[]`, or `false`"),
+    DefaultText("the preset's"),
 ]
 
 
 class PathSettings(Section):
-    """Where a record holds what; a path that is not written is the preset's."""
+    """Where a record holds what; a path that is not written is the preset's, one that is false is not read."""
 
     log_p: PresetPaths = Field(default=None, description="Log-probability of the outcome under p, scalar or array.")
     log_q: PresetPaths = Field(default=None, description="Log-probability of the outcome under q, scalar or array.")

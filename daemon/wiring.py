@@ -61,8 +61,9 @@ def format_of(settings: Settings, stream: StreamSettings) -> Format:
     the preset's path of the side that he calls uniform.
     """
     preset = PRESETS[stream.preset]
-    written = {role: path for role in ROLES if (path := getattr(stream.paths, role)) is not None}
-    paths = {**preset.format.paths, **written}
+    asked = {role: path for role in ROLES if (path := getattr(stream.paths, role)) is not None}
+    written = {role: path for role, path in asked.items() if path is not False}
+    paths = {role: path for role, path in {**preset.format.paths, **asked}.items() if path is not False}
     if "uniform_over" in written:
         other = "p" if stream.sampled_from == "q" else "q"
         paths = {role: path for role, path in paths.items() if role in written or role not in (other, f"log_{other}")}

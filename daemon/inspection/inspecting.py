@@ -95,7 +95,7 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
         records=found.records,
         unreadable=found.unreadable,
         encoding=encoding,
-        stream=stream_settings(shape, sampler, base, labels=labels, resolution=resolution, time=time),
+        stream=stream_settings(shape, sampler, base, labels=labels, resolution=resolution, time=time, fields=leaves),
         preset=shape.preset,
         p_path=shape.p_path,
         q_path=shape.q_path,

@@ -1,8 +1,9 @@
 """From what was found to the keys of `streams[]`; what a preset says already is not written again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from daemon.codec.fields import PAIR_ROLES
 from daemon.codec.format import LABELS_FIELD
 from daemon.codec.paths import written_name
 from daemon.inspection.candidates import Shape
@@ -18,15 +19,16 @@ def stream_settings(
     labels: Sequence[LabelCandidate],
     resolution: str,
     time: TimeEvidence,
+    fields: Collection[str],
 ) -> dict[str, Any]:
-    """Return the keys, but for `topic`, in the order in which people read them."""
+    """Return the keys, but for `topic`, in the order in which people read them; `fields` are the records' paths."""
     stream: dict[str, Any] = {}
     if shape.preset is not None:
         stream["preset"] = shape.preset
     if shape.fmt.encoding != "json":
         stream["format"] = shape.fmt.encoding
     chosen = [each for each in labels if each.chosen]
-    paths = {**_paths(shape), **_label_paths(shape, chosen)}
+    paths = {**_paths(shape, fields), **_label_paths(shape, chosen)}
     if paths:
         stream["paths"] = paths
     names = [each.name for each in chosen]
@@ -44,10 +46,20 @@ def stream_settings(
     return stream
 
 
-def _paths(shape: Shape) -> dict[str, Any]:
-    """Return the paths that the preset does not have; without one, those that are not the canonical record's."""
-    known = PRESETS[shape.preset].format.paths if shape.preset is not None else {}
-    return {role: path for role, path in shape.fmt.paths.items() if known.get(role) != path}
+def _paths(shape: Shape, fields: Collection[str]) -> dict[str, Any]:
+    """Return the paths that the preset does not have; without one, those that are not the canonical record's.
+
+    False where records hold a field of the preset's path that was found to mean something else, such as times
+    without a zone: it would be read, and each record rejected for it.
+    """
+    known = PRESETS[shape.preset or "canonical"].format.paths
+    found = {role: path for role, path in shape.fmt.paths.items() if shape.preset is None or known.get(role) != path}
+    unread = {
+        role: False
+        for role, path in known.items()
+        if role not in PAIR_ROLES and role not in shape.fmt.paths and path in fields
+    }
+    return found | unread
 
 
 def _label_paths(shape: Shape, chosen: Sequence[LabelCandidate]) -> dict[str, Any]:

@@ -182,3 +182,12 @@ def test_a_preset_can_tell_what_was_written_from_what_is_a_default(stream):
     assert not stream().written("series_labels")
     assert stream("series_labels: []").written("series_labels")
     assert not stream().written("resolution")
+
+
+def test_a_path_may_be_false_for_a_field_of_the_presets_name_that_means_something_else(stream, stream_problems):
+    paths = stream("paths: {time: false, mask: null, log_p: lp}").paths
+    assert (paths.time, paths.mask, paths.log_p) == (False, None, "lp")
+    told = stream_problems("paths: {time: true, weight: 1}")
+    assert told == dict.fromkeys(
+        ("paths.time", "paths.weight"), "write a field path, or false if the preset's field is not to be read"
+    )

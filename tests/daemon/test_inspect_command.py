@@ -262,3 +262,20 @@ def test_a_configuration_for_a_log_that_neither_side_drew_says_so_and_loads(klax
     _, out, _ = klaxond("inspect", "--input", written(records))
     assert "# neither side was drawn from" in out
     assert klaxond("check", "--config.file", pasted(out, tmp_path))[0] == 0
+
+
+def test_a_field_of_the_presets_name_with_another_meaning_is_not_read_by_the_printed_configuration(
+    klaxond, written, tmp_path
+):
+    """Times without a zone, and a mask that is a word: read as the canonical record's they would reject each record."""
+    records = [{"ts": "2026-01-01 10:00:00", "mask": "no", "logp": p, "logq": q} for p, q in World().sequences(200)]
+    path = written(records)
+    _, out, _ = klaxond("inspect", "--input", path)
+    assert "time: false" in out
+    assert "mask: false" in out
+    assert "ts holds times without a zone" in " ".join(out.split())
+    status, made, _ = klaxond(
+        "replay", "--input", path, "--config.file", pasted(out, tmp_path), "--window", "all", "--output", "json"
+    )
+    made = json.loads(made)
+    assert (status, made["records"], made["rejected"]) == (0, 200, {})
