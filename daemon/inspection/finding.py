@@ -11,6 +11,9 @@ from estimators.estimates import Sampler
 Fit = Literal["fits", "below", "above", "unclear"]
 #: By what a choice was made: the data, the names of the fields, or for want of both.
 Decided = Literal["evidence", "name", "default"]
+#: Why a field is no label as it is: too many values; values that are null, arrays or objects; values that no label's
+#: value may be.
+Obstacle = Literal["many", "kind", "characters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +169,32 @@ class MaskEvidence:
 
 @dataclass(frozen=True, slots=True)
 class LabelCandidate:
-    """A field that could tell series apart; `values` counts distinct ones in the sample."""
+    """A field that could tell series apart.
+
+    Attributes
+    ----------
+    values : distinct ones in the sample
+    meant : whether its name, or the preset, says that it is a label
+    obstacle : what speaks against it; None where nothing does
+    refused : records of the sample that are rejected if it is a label
+    """
 
     name: str
     path: str
     values: int
-    chosen: bool
+    meant: bool
+    obstacle: Obstacle | None = None
+    refused: int = 0
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the stream takes it."""
+        return self.meant and self.obstacle is None
+
+    @property
+    def merged(self) -> bool:
+        """Whether what it tells apart comes into one series, though its name says otherwise."""
+        return self.meant and self.obstacle is not None and self.values > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from daemon.codec.labels import label_text
 from daemon.codec.paths import written_name
 from daemon.codec.times import event_time_us
 from estimators.pairs import Floats
@@ -105,17 +104,6 @@ class Leaf:
     def distinct(self) -> int:
         """Count distinct values of a scalar among those kept."""
         return len(set(self.texts)) + len(set(self.numbers))
-
-    def is_label(self) -> bool:
-        """Whether every value may be a label's."""
-        if self.depth or self.others or self.look not in {Look.TEXT, Look.WHOLE, Look.FLAG}:
-            return False
-        try:
-            for value in set(self.texts):
-                label_text(self.path, value)
-        except ValueError:
-            return False
-        return True
 
     def aligned(self, other: "Leaf") -> bool:
         """Whether both have values side by side: arrays of one shape in nearly every record that has both."""

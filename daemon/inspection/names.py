@@ -66,7 +66,17 @@ _PROBABILITY: Final = frozenset(
 )
 _LOSS: Final = frozenset({"nll", "loss", "losses", "ce", "entropy", "surprisal", "neglogp", "neg"})
 MASKS: Final = frozenset({"mask", "loss_mask", "response_mask", "token_loss_mask", "completion_mask", "action_mask"})
-LABELS: Final = ("model", "version", "env_name", "agent_ref", "weight_version", "campaign")
+LABELS: Final = (
+    "model",
+    "model_name",
+    "model_id",
+    "model_version",
+    "version",
+    "env_name",
+    "agent_ref",
+    "weight_version",
+    "campaign",
+)
 TIMES: Final = ("ts", "timestamp", "time", "event_time", "created_at", "created", "@timestamp", "date")
 WEIGHTS: Final = frozenset({"weight", "sample_weight", "importance_weight"})
 

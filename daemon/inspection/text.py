@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from daemon.inspection.cost import Cost
-from daemon.inspection.finding import Finding, LabelCandidate
+from daemon.inspection.finding import Finding
+from daemon.inspection.label_text import labels_sentences
 from daemon.inspection.masks import rounds_to_certain
 from daemon.inspection.side_text import sampler_sentences
 from daemon.inspection.words import count, figure, percent, zscore
 
-_MANY_VALUES: Final = 100
 _OUT: Final = {
     "null": "null",
     "nan": "NaN",
@@ -35,7 +35,7 @@ def finding_rows(finding: Finding, cost: Cost | None) -> Iterator[tuple[str, str
     yield "Values", _values(finding)
     yield "Precision", f"{finding.resolution}: the self-check blames nothing that rounding to it explains."
     yield "Time", _time(finding)
-    yield "Labels", _labels(finding)
+    yield "Labels", " ".join(labels_sentences(finding.labels))
     if cost is not None:
         yield "Cost", _cost(finding, cost)
 
@@ -149,21 +149,6 @@ def _time(finding: Finding) -> str:
         if time.expected_delay is not None:
             parts.append(f"Windows should wait: expected_delay {time.expected_delay}.")
     return " ".join(parts)
-
-
-def _labels(finding: Finding) -> str:
-    taken = [each for each in finding.labels if each.chosen]
-    others = [each for each in finding.labels if not each.chosen]
-    parts = [f"One series per {_names(taken)}." if taken else "None: the stream is one series."]
-    if others:
-        parts.append(f"Could be labels: {_names(others)}.")
-    if many := [each.name for each in finding.labels if each.values > _MANY_VALUES]:
-        parts.append(f"{', '.join(many)}: more than {_MANY_VALUES} values, each a series of its own; better not.")
-    return " ".join(parts)
-
-
-def _names(labels: list[LabelCandidate]) -> str:
-    return ", ".join(f"{each.name} ({count(each.values)} value{'s' if each.values > 1 else ''})" for each in labels)
 
 
 def _cost(finding: Finding, cost: Cost) -> str:

@@ -1,4 +1,4 @@
-"""How an input was understood, in one sentence."""
+"""How an input was understood, in a sentence, and in another what of it is not told apart."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -6,6 +6,7 @@ from typing import Final
 
 from daemon.inspection import Finding
 from daemon.inspection.finding import Fit, SideEvidence
+from daemon.inspection.label_text import merged_sentence
 from daemon.replay.words import score
 
 _FITS: Final[Mapping[Fit, str]] = {
@@ -17,10 +18,11 @@ _FITS: Final[Mapping[Fit, str]] = {
 
 
 def found_sentence(finding: Finding) -> str:
-    """Say what an inspection found: the shape, how much of the input it fits, and which side is the sampler."""
+    """Say what an inspection found: shape, how much of the input it fits, sampler, labels that are none."""
     shape = f"preset {finding.preset}" if finding.preset is not None else f"p = {finding.p_path}, q = {finding.q_path}"
     parts = [_share(finding), *_base(finding), *_sampler(finding), *_mask(finding)]
-    return f"Read as {shape} (found by inspection: {'; '.join(parts)})."
+    read = f"Read as {shape} (found by inspection: {'; '.join(parts)})."
+    return " ".join(filter(None, [read, merged_sentence(finding.labels)]))
 
 
 def _share(finding: Finding) -> str:
