@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from itertools import accumulate, combinations, pairwise
 from typing import Final
 
 from daemon.codec import Format
 from daemon.inspection.leaves import Leaf, Look
-from daemon.inspection.names import last_name, says_probability, side_of
+from daemon.inspection.names import MASKS, WEIGHTS, last_name, says_probability, side_of
 from daemon.inspection.near_misses import near_miss, unequal_signs
 from daemon.inspection.sample import Sample
 from daemon.inspection.words import percent
+from estimators.validation import WEIGHT_MIN
 
 _SHOWN: Final = 12
 #: A field that fewer than one in so many records has is not told.
@@ -57,6 +58,7 @@ def misfit(sample: Sample, leaves: Mapping[str, Leaf]) -> str:
     return (
         _too_long(sample)
         or _in_few_records(sides, len(sample.documents))
+        or _left_out(sides, leaves.values())
         or unequal_signs(leaves.values())
         or near_miss(leaves.values())
         or _numbers_in_quotes(leaves.values())
@@ -105,6 +107,40 @@ def _in_few_records(sides: list[Leaf], records: int) -> str:
                 "of several kinds. Give this command the one kind, and the daemon `where`."
             )
     return ""
+
+
+def _left_out(sides: list[Leaf], leaves: Iterable[Leaf]) -> str:
+    """Say that two sides are there, but that a mask or a weight leaves out what most records hold."""
+    if not any(one.look is other.look and one.aligned(other) for one, other in combinations(sides[:_SHOWN], 2)):
+        return ""
+    for leaf in leaves:
+        name = last_name(leaf.path)
+        mask, weight = name in MASKS, name in WEIGHTS
+        share = _share_of_zeros(leaf) if mask or weight else 0.0
+        if 2 * share > 1:
+            where = "every record" if share == 1 else f"{percent(share)} of the records"
+            what = "for every pair" if leaf.depth else "for the whole record"
+            advice = (
+                "A mask is 1 for what the model chose, and 0 for prompts and padding: is it the other way round?"
+                if mask
+                else "Write 1, or leave the field out."
+            )
+            return f"`{leaf.path}` is 0 {what} in {where}, so no pair of them counts. {advice}"
+    return ""
+
+
+def _share_of_zeros(leaf: Leaf) -> float:
+    """Share of the records in which every number of a field is 0; of a field with texts not known, 0."""
+    sizes = [sum(lengths) if leaf.depth else 1 for lengths in leaf.lengths.values()]
+    ends = [end for end in accumulate(sizes) if end <= len(leaf.numbers)]
+    if leaf.texts or not ends:
+        return 0.0
+    zeros = [
+        all(abs(number) < WEIGHT_MIN for number in leaf.numbers[start:end])
+        for start, end in pairwise([0, *ends])
+        if end > start
+    ]
+    return sum(zeros) / len(zeros) if zeros else 0.0
 
 
 def _numbers_in_quotes(leaves: Iterable[Leaf]) -> str:

@@ -129,3 +129,31 @@ def test_shares_that_only_look_like_pairs_in_a_few_records_are_none_in_all_of_th
         other = np.clip(one * mean * np.exp(draw.normal(0, spread, one.size) - spread**2 / 2), 0, 1)
         records = [{"f": a, "g": b} for a, b in zip(one.tolist(), other.tolist(), strict=True)]
         assert not inspected(records).fits
+
+
+@pytest.mark.parametrize(("names", "mask"), [(("logp", "logq"), "mask"), (("trainer", "sampler"), "loss_mask")])
+def test_a_mask_that_leaves_out_everything_is_named(names, mask):
+    records = [{**dict(zip(names, each, strict=True)), mask: [0] * 40} for each in World().sequences()]
+    problem = inspected(records).problem
+    assert f"`{mask}` is 0 for every pair in every record" in problem
+    assert "the other way round" in problem
+
+
+def test_a_mask_that_leaves_out_whole_records_is_named_with_their_share():
+    records = [
+        {"logp": p, "logq": q, "mask": [int(number % 4 == 0)] * 40} for number, (p, q) in enumerate(World().sequences())
+    ]
+    assert "`mask` is 0 for every pair in 75 % of the records" in inspected(records).problem
+
+
+@pytest.mark.parametrize(("weight", "where"), [(0, "for the whole record"), ([0.0] * 40, "for every pair")])
+def test_weights_that_are_all_0_are_named(weight, where):
+    records = [{"logp": p, "logq": q, "weight": weight} for p, q in World().sequences()]
+    problem = inspected(records).problem
+    assert f"`weight` is 0 {where} in every record" in problem
+    assert "Write 1" in problem
+
+
+def test_a_mask_of_zeros_beside_no_two_sides_is_not_blamed():
+    records = [{"logp": p, "mask": [0] * 40} for p, _ in World().sequences()]
+    assert "no second side" in inspected(records).problem
