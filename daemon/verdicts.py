@@ -112,13 +112,17 @@ class _Series:
         if mean < 1:
             why = (
                 f"{sampler} never produces outcomes that hold {percent(1 - mean)} of {other}'s mass, "
-                "as with top-p, top-k or greedy sampling, or the two sides were logged differently"
+                "as with top-p, top-k or greedy sampling, or the two sides were logged differently. "
+                f"Read naive {formula(self.direction)} first, which is right in the first case: {figure(naive)} nats"
             )
         else:
-            why = f"the two sides were logged differently, or x was not drawn from {sampler}"
+            why = (
+                f"the two sides were logged differently, or x was not drawn from {sampler}. "
+                "No value can be read until the log is right"
+            )
         return (
             f"Not comparable, so no word on drift: the mean of {other}/{sampler} over {self._long.label} is "
-            f"{figure(mean)} and should be 1; {why}. Read naive {formula(self.direction)} first: {figure(naive)} nats."
+            f"{figure(mean)} and should be 1; {why}."
         )
 
     def _drift(self) -> str:

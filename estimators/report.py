@@ -56,9 +56,14 @@ def _verdict(summary: "Summary") -> Iterator[str]:
     elif summary.comparable:
         yield f"verdict: comparable; {mean}, it should be 1"
     else:
-        yield f"verdict: NOT COMPARABLE; {mean}, it should be 1: truncated sampling, or a fault of the log"
-        first = "neither direction" if summary.infinite else f"{direction} naive"
-        yield f"read {first} first: every other value is off by about {_number(abs(summary.support_gap))}"
+        below = summary.ratio_mean < 1
+        why = "truncated sampling" if below else f"x was not drawn from this {summary.sampled_from}"
+        yield f"verdict: NOT COMPARABLE; {mean}, it should be 1: {why}, or a fault of the log"
+        if summary.infinite or not below:
+            yield "no value can be read until the log is right"
+        else:
+            gap = _number(summary.support_gap)
+            yield f"read {direction} naive first, right if truncated: every other value is off by about {gap}"
 
 
 def _table(direction: "DirectionSummary") -> Iterator[str]:

@@ -121,7 +121,7 @@ def _left_out(sides: list[Leaf], leaves: Iterable[Leaf]) -> str:
             where = "every record" if share == 1 else f"{percent(share)} of the records"
             what = "for every pair" if leaf.depth else "for the whole record"
             advice = (
-                "A mask is 1 for what the model chose, and 0 for prompts and padding; perhaps it is the other way round."
+                "A mask is 1 for what the model chose, and 0 for prompts and padding; this may be the other way round."
                 if mask
                 else "Write 1, or leave the field out."
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from daemon.replay import words
+from daemon.replay.meaning import drawn_elsewhere
 from daemon.replay.results import Replay, ReplayedSeries
 
 _NAMED_MOST: Final = 3  # series that a sentence names
@@ -34,7 +35,9 @@ def conclusion(replay: Replay) -> Iterator[str]:
 def _others(replay: Replay, others: Sequence[ReplayedSeries]) -> Iterator[str]:
     """Name the other series of which a number misleads, or that pass a threshold."""
     infinite = [series for series in others if series.summary.infinite]
-    broken = [series for series in others if series.summary.comparable is False]
+    failed = [series for series in others if series.summary.comparable is False]
+    broken = [series for series in failed if not drawn_elsewhere(series.summary)]
+    elsewhere = [series for series in failed if drawn_elsewhere(series.summary)]
     drifting = [series for series in others if series.verdict.state == "drift"]
     if infinite:
         yield f"Infinite as well: {_named(replay, infinite)}."
@@ -42,6 +45,11 @@ def _others(replay: Replay, others: Sequence[ReplayedSeries]) -> Iterator[str]:
         yield (
             f"The pairs of {_named(replay, broken)} are not comparable either way: the self-check failed, "
             "so read naive first there and mend the log."
+        )
+    if elsewhere:
+        yield (
+            f"The pairs of {_named(replay, elsewhere)} were not drawn from the {replay.sampled_from} that was logged: "
+            "the self-check failed with a mean above 1, so no value of them can be read until the log is right."
         )
     if drifting:
         yield f"Above a threshold as well: {_named(replay, drifting)}."

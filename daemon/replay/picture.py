@@ -12,6 +12,7 @@ from daemon.charts import svg
 from daemon.charts.frame import Frame
 from daemon.charts.scale import Scale, round_below, tick_text, time_ticks
 from daemon.replay import words
+from daemon.replay.meaning import drawn_elsewhere
 from daemon.replay.points import Points, points_of
 from daemon.replay.results import Replay, ReplayedSeries
 from daemon.replay.style import CSS
@@ -88,6 +89,8 @@ def _panel(replay: Replay, series: ReplayedSeries) -> _Panel:
         told = f"{figure(found.value)}{sure}"
     where = "whole input" if replay.longest_window == "all" else f"last {replay.longest_window}"
     reason = "; naive, since the self-check failed" if estimator == "naive" else ""
+    if drawn_elsewhere(series.summary):
+        reason = "; naive, and no divergence: x was not drawn from this side"
     assert replay.trace is not None  # noqa: S101 - promised
     row = replay.trace_keys.index(series.labels)
     points = points_of(replay.trace, row, replay.sampled_from, replay.resolution, estimator)

@@ -71,7 +71,7 @@ unless ignoring (severity, direction, window)
 def _not_comparable(terms: Terms) -> Alert:
     naive = words.asked(
         f'series:klaxon_kl_nats:merged{{estimator="naive",window="{terms.long}",%s}}',
-        f" Read naive {words.SAMPLE_FORMULA} first: {words.figure()} nats.",
+        f" Read naive {words.SAMPLE_FORMULA} first, which is right in the first case: {words.figure()} nats.",
     )
     return Alert(
         "KlaxonPairsNotComparable",
@@ -84,9 +84,10 @@ unless
         summary=f"{words.SERIES}The pairs of {words.NAMED} are not comparable, so no word on drift.",
         description=f"{words.SERIES}The mean of other/sampler over {terms.long} is {words.own_figure('%.4g')} and "
         "should be 1; {{ if lt $value 1.0 }}the sampler never produces outcomes that hold a part of the other's mass, "
-        "as with top-p, top-k or greedy sampling, or the two sides were logged differently{{ else }}the two sides "
-        "were logged differently, or x was not drawn from the sampler{{ end }}. This speaks of the log or of the "
-        f"sampling, not of the model.{naive}{words.incomplete(terms.long)}{words.since('KlaxonPairsNotComparable')} "
+        f"as with top-p, top-k or greedy sampling, or the two sides were logged differently.{naive}{{{{ else }}}}the "
+        "two sides were logged differently, or x was not drawn from the sampler. No value can be read until the log is "
+        "right.{{ end }} This speaks of the log or of the sampling, not of the model."
+        f"{words.incomplete(terms.long)}{words.since('KlaxonPairsNotComparable')} "
         "Look at what changed in the sampling and in the logging.",
         severity="warning",
         hold=terms.hold,

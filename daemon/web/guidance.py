@@ -41,15 +41,17 @@ GUIDANCE: Final[Mapping[State, Guidance]] = {
         "Not comparable",
         "not comparable",
         "The pairs fail the self-check: the mean of other over sampler is not 1. The log is at fault, or the sampler "
-        "is truncated; nothing is known about drift. Sampler-side naive is the one estimate that still holds.",
+        "is truncated; nothing is known about drift.",
         (
             (
                 "Ratio mean below 1: the sampler leaves outcomes out. Log its probabilities as it samples, after "
-                "temperature, top-p and top-k, and expect the gap; or sample from the full distribution."
+                "temperature, top-p and top-k: then sampler-side naive is right, and the gap stays. Or sample from the "
+                "full distribution."
             ),
             (
-                "Ratio mean above 1: check that x was drawn from the side that sampled_from names, that both sides "
-                "score the same tokens, and that the mask covers what was not sampled."
+                "Ratio mean above 1: no value can be read until the log is right. Check that x was drawn from the side "
+                "that sampled_from names, that both sides score the same tokens, and that the mask covers what was not "
+                "sampled."
             ),
             "See in the chart when it began, and what was released then.",
         ),

@@ -139,7 +139,7 @@ def _rest(stream: StreamBoard, rest: Sequence[Shown], request: Request) -> Itera
 def _legend() -> Html:
     text = (
         "In the charts: thick line, the long window's value (adaptive) with its 95 % interval; thin line, the "
-        "short window's; dashes, the threshold; a bar at the foot, pairs that are not comparable, where naive is to be "
-        "read instead. Times are UTC. "
+        "short window's; dashes, the threshold; a bar at the foot, pairs that are not comparable, where the line "
+        "is off. Times are UTC. "
     )
     return element("p", text, link("/reference#verdicts", "What the verdicts mean, and what to do"), class_="small")

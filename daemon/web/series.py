@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
+from typing import Literal
 
 from daemon.board import StreamBoard, Threshold
 from daemon.drift_rule import STATES
@@ -21,7 +22,9 @@ class Shown:
 
     Attributes
     ----------
-    value, lower, upper : of adaptive; of naive where the pairs are not comparable. Nats, NaN where absent
+    value, lower, upper : of `estimator`, nats; NaN where absent
+    estimator : adaptive; naive where the pairs are not comparable; None where they were not drawn from this sampler at
+        all, so that no value can be read
     threshold : the lowest one of the direction, None where none is configured
     """
 
@@ -29,7 +32,7 @@ class Shown:
     row: int
     verdict: Verdict
     direction: Direction
-    estimator: str
+    estimator: Literal["adaptive", "naive"] | None
     value: float
     lower: float
     upper: float
@@ -58,19 +61,23 @@ def _size(shown: Shown) -> float:
 
 
 def _shown(stream: StreamBoard, row: int, verdict: Verdict) -> Shown:
-    estimator = "naive" if verdict.state == "not_comparable" else "adaptive"
-    side = stream.long_window.estimates.of(verdict.direction)
-    columns = side.naive if estimator == "naive" else side.adaptive
+    estimates = stream.long_window.estimates
+    side, failed = estimates.of(verdict.direction), verdict.state == "not_comparable"
+    columns = side.naive if failed else side.adaptive
+    unread = failed and estimates.ratio_mean[row] > 1
+    value, lower, upper = (
+        float("nan") if unread else float(each[row]) for each in (columns.value, columns.lower, columns.upper)
+    )
     thresholds = [each for each in stream.thresholds if each.direction == verdict.direction]
     return Shown(
         stream=stream,
         row=row,
         verdict=verdict,
         direction=verdict.direction,
-        estimator=estimator,
-        value=float(columns.value[row]),
-        lower=float(columns.lower[row]),
-        upper=float(columns.upper[row]),
+        estimator=None if unread else "naive" if failed else "adaptive",
+        value=value,
+        lower=lower,
+        upper=upper,
         threshold=min(thresholds, key=lambda each: each.nats, default=None),
     )
 
@@ -117,8 +124,8 @@ def _name(shown: Shown) -> Iterator[Html | str]:
 
 def _numbers(shown: Shown) -> Html:
     which = f"{formula(shown.direction)} over {shown.stream.long_window.label}"
-    if shown.estimator != "adaptive":
-        which += f", {shown.estimator}"
+    if shown.estimator == "naive":
+        which += ", naive"
     lines = [element("div", which, class_="small"), element("div", value_text(shown.value))]
     if interval := interval_text(shown.lower, shown.upper):
         lines.append(element("div", f"95 % interval {interval}", class_="small"))

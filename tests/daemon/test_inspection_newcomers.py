@@ -136,7 +136,7 @@ def test_a_mask_that_leaves_out_everything_is_named(names, mask):
     records = [{**dict(zip(names, each, strict=True)), mask: [0] * 40} for each in World().sequences()]
     problem = inspected(records).problem
     assert f"`{mask}` is 0 for every pair in every record" in problem
-    assert problem.endswith("perhaps it is the other way round.")
+    assert problem.endswith("this may be the other way round.")
 
 
 def test_a_mask_that_leaves_out_whole_records_is_named_with_their_share():

@@ -242,6 +242,19 @@ def test_of_several_series_the_furthest_apart_is_told_and_the_broken_ones_are_na
     assert "near" not in words
 
 
+def test_of_several_series_those_that_this_side_did_not_draw_are_named_without_a_value_to_read(said):
+    hot = (0.25, 0.25, 0.25, 0.25)
+    lines = [
+        *({**line, "model": "far"} for line in records(p=(0.001, 0.099, 0.3, 0.6), count=2000)),
+        *({**line, "model": "hot"} for line in records(p=(0.1, 0.2, 0.3, 0.4), q=Q, sampler=hot, count=6000)),
+    ]
+    words, _ = said(lines)
+    assert words.startswith("In model far, ")
+    assert "The pairs of model hot, version unknown were not drawn from the q that was logged" in words
+    assert "so no value of them can be read until the log is right" in words
+    assert "naive first" not in words
+
+
 def test_a_series_of_a_few_messages_is_not_the_furthest_apart_by_chance(said):
     far = (0.1, 0.1, 0.2, 0.6)
     lines = [

@@ -177,6 +177,14 @@ def test_where_pairs_are_not_comparable_naive_is_shown():
     assert "times the threshold" not in card
 
 
+def test_where_pairs_were_not_drawn_from_the_sampler_no_value_is_shown():
+    card = words_of(page(board(series(comparable=0.0, ratio_mean=1.5, naive=0.11))).find(".//article"))
+    assert "KL(q||p) over 1h \N{EN DASH} threshold" in card
+    assert "0.11" not in card
+    assert "0.002 nats" not in card
+    assert "No value can be read until the log is right." in card
+
+
 def test_an_infinite_value_and_an_absent_one_are_signs_not_numbers():
     infinite = series(value=np.inf, error=NAN, lower=NAN, upper=NAN, infinite=1.0, zero_other=1)
     cards = page(board(infinite, series(SILENT, SILENT))).findall(".//article")

@@ -170,14 +170,14 @@ def test_every_state_is_known():
             (
                 "Not comparable, so no word on drift: the mean of p/q over 1h is 0.9 and should be 1; q never produces "
                 "outcomes that hold 10 % of p's mass, as with top-p, top-k or greedy sampling, or the two sides were "
-                "logged differently. Read naive KL(q||p) first: 0.11 nats."
+                "logged differently. Read naive KL(q||p) first, which is right in the first case: 0.11 nats."
             ),
         ),
         (
             series(comparable=0.0, ratio_mean=1.5, naive=0.11),
             (
                 "Not comparable, so no word on drift: the mean of p/q over 1h is 1.5 and should be 1; the two sides "
-                "were logged differently, or x was not drawn from q. Read naive KL(q||p) first: 0.11 nats."
+                "were logged differently, or x was not drawn from q. No value can be read until the log is right."
             ),
         ),
         (

@@ -116,6 +116,16 @@ def test_incomparable_pairs_point_to_the_value_to_read():
     assert "read forward naive first" in repr(summarize(np.full(5000, -5.0), u - 5, sampled_from="p"))
 
 
+@pytest.mark.parametrize("side", ["q", "p"])
+def test_a_mean_above_one_is_of_no_sampler_so_that_no_value_is_to_be_read(side):
+    ours, other = np.full(5000, -5.0), np.random.default_rng(2).normal(-4.8, 0.01, 5000)
+    columns = (other, ours) if side == "q" else (ours, other)
+    text = repr(summarize(*columns, sampled_from=side))
+    assert f"x was not drawn from this {side}, or a fault of the log" in text
+    assert "no value can be read until the log is right" in text
+    assert "naive first" not in text
+
+
 def test_the_table_shows_value_error_and_interval_of_every_estimator():
     text = repr(summarize(*shifted()))
     lines = {line.split()[0]: line for line in text.split("forward  KL(p||q)")[0].splitlines() if line.startswith("  ")}

@@ -68,8 +68,8 @@ def estimators() -> list[Lines]:
     return [
         lines(
             f"{text} by estimator",
-            "Read adaptive first; naive, which only the sampler's side has, where the pairs are not comparable. naive "
-            "and fixed differ by what the ratio mean is off 1.",
+            "Read adaptive first; naive, which only the sampler's side has, where the ratio mean is below 1 and the "
+            "pairs are not comparable; above 1 none. naive and fixed differ by what the ratio mean is off 1.",
             [Query(merged("kl_nats", *OF_WINDOW, towards(way)), "{{estimator}}")],
             unit=NATS,
             least=0,
