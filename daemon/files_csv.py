@@ -4,7 +4,7 @@ Only the columns that the format reads are kept, or all of them where the format
 `a.b` is the field b of the object a. Numbers stay as they are written, so that they are the same doubles. An empty cell
 is an absent field; in a column of probabilities or log-probabilities it is a null, as is `nan`: not known. A row with
 more or fewer cells than the header is no record and is rejected as `schema`, as is text where a number belongs.
-Cells are set apart by commas, semicolons or tabs, whichever the header has most of.
+Cells are set apart by commas, semicolons, tabs or bars, whichever the header has most of.
 """
 
 import csv
@@ -38,7 +38,7 @@ _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?").fullmatch
 _BOOLEANS: Final = {"true": True, "false": False}
 #: The first one where a header has none of them.
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = ",;\t|"
 _RAGGED: Final = msgspec.json.encode("a row with more or fewer cells than the header")
 
 _NULL: Final = object()

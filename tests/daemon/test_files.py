@@ -239,8 +239,8 @@ def test_a_file_that_is_something_else_is_told_in_words(write, name, content, er
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt"])
-@pytest.mark.parametrize("delimiter", [";", "\t"])
-def test_cells_may_be_set_apart_by_semicolons_and_tabs(write, name, delimiter):
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_cells_may_be_set_apart_by_semicolons_tabs_and_bars(write, name, delimiter):
     text = 'ts,logp,logq,model\n5,-1.5,-2,"a,b"\n'.replace(",", delimiter)
     assert told(write(name, text)) == [{"ts": 5, "logp": -1.5, "logq": -2, "model": f"a{delimiter}b"}]
 
