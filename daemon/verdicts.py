@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite, isnan
-from typing import Final
+from math import isnan
 
 from daemon.board import StreamBoard, Threshold, WindowBoard
 from daemon.drift_rule import State, judge
+from daemon.number_words import figure, percent
 from estimators.estimates import Direction
-
-_THOUSAND: Final = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +52,6 @@ def self_check_sentence(stream: StreamBoard, row: int) -> str:
 def formula(direction: Direction) -> str:
     """Write a direction as a formula."""
     return "KL(q||p)" if direction == "reverse" else "KL(p||q)"
-
-
-def figure(value: float) -> str:
-    """Write a number of a sentence with three significant digits; infinity and absence in words."""
-    if isnan(value):
-        return "not known"
-    if not isfinite(value):
-        return "infinite"
-    return f"{value:,.0f}" if abs(value) >= _THOUSAND and abs(value) < _THOUSAND**3 else f"{value:.3g}"
-
-
-def percent(share: float) -> str:
-    """Write a share with two significant digits, as a percentage."""
-    return f"{100 * share:.2g} %"
 
 
 @dataclass(frozen=True, slots=True)

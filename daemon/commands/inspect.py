@@ -22,11 +22,11 @@ from daemon.inspection.cost import Cost, cost_of
 from daemon.inspection.inspecting import RECORDS_MAX
 from daemon.inspection.sample import BYTES_MAX
 from daemon.inspection.text import finding_rows
-from daemon.inspection.words import count
 from daemon.inspection.yaml_text import configuration
 from daemon.kafka_admin import Admin
 from daemon.kafka_probe import any_reachable, diagnose
 from daemon.layout import printing
+from daemon.number_words import count
 from daemon.source import Batch
 from daemon.wiring import exports_of, security_of, spec_of
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from daemon.inspection.finding import LabelCandidate, Obstacle
-from daemon.inspection.words import count
+from daemon.number_words import count
 
 _OBSTACLES: Final[dict[Obstacle, str]] = {
     "many": "{values} values in the sample: each is a series; name it in series_labels of a configuration if that is "

@@ -10,7 +10,7 @@ from daemon.inspection.leaves import Leaf, Look
 from daemon.inspection.names import MASKS, WEIGHTS, last_name, says_probability, side_of
 from daemon.inspection.near_misses import near_miss, unequal_signs
 from daemon.inspection.sample import Sample
-from daemon.inspection.words import percent
+from daemon.number_words import percent
 from estimators.validation import WEIGHT_MIN
 
 _SHOWN: Final = 12

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from daemon.inspection.finding import Finding, SamplerEvidence, SideEvidence
-from daemon.inspection.words import count, figure, zscore
+from daemon.number_words import count, figure, zscore
 
 
 def sampler_sentences(finding: Finding) -> Iterator[str]:

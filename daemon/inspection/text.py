@@ -9,7 +9,7 @@ from daemon.inspection.finding import Finding
 from daemon.inspection.label_text import labels_sentences
 from daemon.inspection.masks import rounds_to_certain
 from daemon.inspection.side_text import sampler_sentences
-from daemon.inspection.words import count, figure, percent, zscore
+from daemon.number_words import count, figure, percent, zscore
 
 _OUT: Final = {
     "null": "null",

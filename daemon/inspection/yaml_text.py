@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from daemon.inspection.finding import Finding
-from daemon.inspection.words import count, percent
+from daemon.number_words import count, percent
 
 _COMMENT_COLUMN = 60
 _NEITHER = "neither side was drawn from, so what klaxond makes of this log is no divergence: repair the log first"

@@ -11,13 +11,14 @@ from daemon.board import Threshold
 from daemon.charts import svg
 from daemon.charts.frame import Frame
 from daemon.charts.scale import Scale, round_below, tick_text, time_ticks
+from daemon.number_words import figure
 from daemon.replay import words
 from daemon.replay.meaning import drawn_elsewhere
 from daemon.replay.points import Points, points_of
 from daemon.replay.results import Replay, ReplayedSeries
 from daemon.replay.style import CSS
 from daemon.replay.tally import time_text
-from daemon.verdicts import figure, formula
+from daemon.verdicts import formula
 from estimators.estimates import Estimator
 from estimators.pairs import Floats
 

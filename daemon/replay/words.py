@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import floor, isfinite, isnan, log, log10
 from typing import Final
 
+from daemon.number_words import figure, percent
 from daemon.replay.meaning import (
     AGREES,
     drawn_elsewhere,
@@ -18,7 +19,7 @@ from daemon.replay.meaning import (
     typical_ratio,
 )
 from daemon.replay.results import FEW_MESSAGES, Replay, ReplayedSeries, ratio_error
-from daemon.verdicts import figure, formula
+from daemon.verdicts import formula
 from estimators.summary import Summary
 
 _PERCENT: Final = 100.0
@@ -65,9 +66,9 @@ def in_words(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         and isfinite(variation.lower)
         and not drawn_elsewhere(series.summary)
     ):
-        reach = f"{_percent(variation.lower)} to {_percent(variation.upper)}"
+        reach = f"{percent(variation.lower)} to {percent(variation.upper)}"
         yield (
-            f"If {replay.other} drew instead of {replay.sampled_from}, at least {_percent(variation.value)} of "
+            f"If {replay.other} drew instead of {replay.sampled_from}, at least {percent(variation.value)} of "
             f"outcomes would differ (total variation distance; {reach})."
         )
 
@@ -130,7 +131,7 @@ def certain(replay: Replay, inside: list[ReplayedSeries]) -> Iterator[str]:
     )
     where = "" if len(inside) == 1 else f" of {name(replay, worst)}"
     yield (
-        f"{_percent(share)} of the pairs{where} are exact zeros on both sides, as prompts, tool output and padding "
+        f"{percent(share)} of the pairs{where} are exact zeros on both sides, as prompts, tool output and padding "
         f"leave them: a mask is missing{effect}. Name the field of the mask as paths.mask."
     )
 
@@ -185,7 +186,7 @@ def _what_then(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
     else:
         opposite = formula("forward" if replay.sampler_side == "reverse" else "reverse")
         yield (
-            f"The sampler can never produce outcomes that carry {_percent(summary.support_gap)} of the other model's "
+            f"The sampler can never produce outcomes that carry {percent(summary.support_gap)} of the other model's "
             f"mass, as with top-p, top-k or greedy sampling, so {opposite} is infinite in truth; they account for "
             f"about {figure(-log(summary.ratio_mean))} of naive {side}. Or the log is at fault: another base of the "
             f"logarithm, or x was not drawn from the {sampler} that was logged, as where it is from before top-p. "
@@ -222,10 +223,6 @@ def _until_decided(replay: Replay, series: ReplayedSeries) -> str:
 def _count(count: int) -> str:
     """Write a count, two significant digits where it is an estimate of many."""
     return f"{count:,}" if count < _LARGE else f"{float(f'{count:.2g}'):,.0f}"
-
-
-def _percent(share: float) -> str:
-    return f"{share * _PERCENT:.3g} %"
 
 
 def _with_error(value: float, error: float) -> str:

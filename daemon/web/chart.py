@@ -11,7 +11,8 @@ from daemon.charts import svg
 from daemon.charts.frame import Frame
 from daemon.charts.scale import Scale, time_ticks
 from daemon.history import HISTORY_SECONDS, History
-from daemon.verdicts import figure, formula
+from daemon.number_words import figure
+from daemon.verdicts import formula
 from daemon.web.html import Html
 from daemon.web.words import clock_text
 from estimators.pairs import Floats

@@ -7,7 +7,8 @@ from typing import Literal
 
 from daemon.board import StreamBoard, Threshold
 from daemon.drift_rule import STATES
-from daemon.verdicts import Verdict, figure, formula, self_check_sentence, verdicts
+from daemon.number_words import figure
+from daemon.verdicts import Verdict, formula, self_check_sentence, verdicts
 from daemon.web.chart import series_chart
 from daemon.web.guidance import GUIDANCE
 from daemon.web.html import Html, element, joined, link

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from daemon.board import PartitionBoard, StreamBoard
-from daemon.verdicts import figure, formula
+from daemon.number_words import figure
+from daemon.verdicts import formula
 from daemon.web.html import Html, element
 from daemon.web.words import counted, reasons
 

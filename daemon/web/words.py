@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import Final
 
-from daemon.verdicts import figure
+from daemon.number_words import figure
 from daemon.web.html import Html, element, joined
 
 ABSENT: Final = "\N{EN DASH}"

@@ -10,7 +10,6 @@ import pytest
 
 from daemon.collect_series import Exports
 from daemon.inspection.cost import cost_of
-from daemon.inspection.words import count, figure, percent, zscore
 from estimators.spec import StreamSpec, WindowSpec
 from tests.daemon.inspection_worlds import World
 from tests.fixtures.presets import make
@@ -231,19 +230,6 @@ def test_prometheus_series_are_counted_as_the_catalogue_has_them():
         assert cost.samples_per_series == windows * per_window + per_series
         assert cost.samples == 5 * cost.samples_per_series + cost.samples_besides
         assert cost.bytes == 50
-
-
-def test_numbers_read_as_people_write_them():
-    assert [count(1234567), figure(0.012345), figure(12345.6), figure(float("inf"))] == [
-        "1,234,567",
-        "0.0123",
-        "12,346",
-        "infinite",
-    ]
-    assert [percent(0.4141), percent(1.0), percent(0.9999), percent(1e-6), percent(0.0)] == [
-        "41.4 %", "100 %", "nearly all", "less than 0.01 %", "0 %",
-    ]  # fmt: skip
-    assert [zscore(-0.31), zscore(163.6), zscore(float("inf"))] == ["-0.3", "164", "infinite"]
 
 
 def test_two_columns_of_one_name_are_refused(klaxond, tmp_path):
