@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from daemon.commands.options import addresses, word_of, words_text
+from daemon.commands.options import addresses, word_option
 from daemon.demo.glyphs import glyphs_for
 from daemon.demo.narrative import summary
 from daemon.demo.report import report
@@ -27,11 +27,10 @@ Output = Literal["table", "json"]
 def demo(  # noqa: PLR0917 - each argument is a flag
     scenario: Annotated[
         ScenarioName,
-        typer.Option(
+        word_option(
             "--scenario",
-            parser=word_of(ScenarioName),
-            metavar=words_text(ScenarioName),
-            help="What is played. story: a log breaks and a model drifts. null: nothing, and nothing is raised.",
+            ScenarioName,
+            "What is played. story: a log breaks and a model drifts. null: nothing, and nothing is raised.",
         ),
     ] = "story",
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the models and what is drawn.")] = SEED,
@@ -47,12 +46,7 @@ def demo(  # noqa: PLR0917 - each argument is a flag
     ] = None,
     output: Annotated[
         Output,
-        typer.Option(
-            "--output",
-            parser=word_of(Output),
-            metavar=words_text(Output),
-            help="A live table, or one JSON object at the end.",
-        ),
+        word_option("--output", Output, "A live table, or one JSON object at the end."),
     ] = "table",
     bootstrap_servers: Annotated[
         str | None,

@@ -14,7 +14,7 @@ import typer
 
 from config.settings import Settings
 from daemon.commands.check import series_bytes
-from daemon.commands.options import settings_from, word_of, words_text
+from daemon.commands.options import INPUT, settings_from, word_option
 from daemon.errors import OperatingError, UsageError
 from daemon.files import STANDARD_INPUT, is_table, read_batches
 from daemon.inspection import Finding, inspect_batches
@@ -41,7 +41,7 @@ def inspect(
     *,
     source: Annotated[
         str | None,
-        typer.Option("--input", metavar="FILE", help="JSONL or CSV, also .gz; - is standard input (JSONL or CSV)."),
+        INPUT,
     ] = None,
     topic: Annotated[
         str | None, typer.Option("--topic", metavar="TOPIC", help="Kafka topic: its newest records are read.")
@@ -58,9 +58,7 @@ def inspect(
     ] = RECORDS_MAX,
     output: Annotated[
         Output,
-        typer.Option(
-            "--output", parser=word_of(Output), metavar=words_text(Output), help="Sentences for people, or JSON."
-        ),
+        word_option("--output", Output, "Sentences for people, or JSON."),
     ] = "table",
 ) -> None:
     """Find out what a log holds: its shape, which side is the sampler, what is missing, and what it will cost.

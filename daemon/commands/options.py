@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
@@ -39,10 +39,14 @@ LogLevel = Annotated[
     str | None,
     typer.Option("--log.level", metavar="LEVEL", help="debug, info, warn or error; overrides the file."),
 ]
+#: The file that replay and inspect read.
+INPUT: Final = typer.Option(
+    "--input", metavar="FILE", help="JSONL or CSV, also .gz; - is standard input (JSONL or CSV)."
+)
 
 
-def word_of(literal: object, advice: str = "") -> Callable[[str], str]:
-    """Return a flag's parser that takes the words of a Literal, and tells them where another one is given."""
+def word_option(flag: str, literal: object, help: str, advice: str = "") -> Any:  # noqa: A002, ANN401 - as typer has them
+    """Return a flag that takes the words of a Literal, shows them in --help, and tells them where another is given."""
     words = get_args(literal)
 
     def parse(word: str) -> str:
@@ -51,7 +55,7 @@ def word_of(literal: object, advice: str = "") -> Callable[[str], str]:
         # The library's own message begins with the kind of the exception.
         raise typer.BadParameter(f"`{word}` is unknown; write {one_of(words)}{advice}")
 
-    return parse
+    return typer.Option(flag, parser=parse, metavar=f"<{'|'.join(words)}>", help=help)
 
 
 def addresses(*, lowest_port: int, several: bool = True) -> Callable[[str], str]:
@@ -66,11 +70,6 @@ def addresses(*, lowest_port: int, several: bool = True) -> Callable[[str], str]
         return text
 
     return parse
-
-
-def words_text(literal: object) -> str:
-    """Return the words of a Literal as --help shows them."""
-    return f"<{'|'.join(get_args(literal))}>"
 
 
 def settings_from(

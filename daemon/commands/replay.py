@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from config.vocabulary import Preset
-from daemon.commands.options import word_of, words_text
+from daemon.commands.options import INPUT, word_option
 from daemon.commands.replay_input import Understood, understand
 from daemon.errors import OperatingError, UsageError
 from daemon.files import STANDARD_INPUT, read_batches
@@ -39,25 +39,15 @@ _ADVICE: Final = {
 
 def replay(
     *,
-    source: Annotated[
-        str, typer.Option("--input", metavar="FILE", help="JSONL or CSV, also .gz; - is standard input (JSONL or CSV).")
-    ],
+    source: Annotated[str, INPUT],
     output: Annotated[
         Output,
-        typer.Option(
-            "--output",
-            parser=word_of(Output),
-            metavar=words_text(Output),
-            help="A table for people, or JSON, or CSV.",
-        ),
+        word_option("--output", Output, "A table for people, or JSON, or CSV."),
     ] = "table",
     preset: Annotated[
         Preset | None,
-        typer.Option(
-            "--preset",
-            parser=word_of(Preset),
-            metavar=words_text(Preset),
-            help="Known record shape; found by inspection where neither it nor a configuration is given.",
+        word_option(
+            "--preset", Preset, "Known record shape; found by inspection where neither it nor a configuration is given."
         ),
     ] = None,
     config_file: Annotated[
@@ -68,12 +58,12 @@ def replay(
     ] = None,
     window: Annotated[
         Window | None,
-        typer.Option(
+        word_option(
             "--window",
-            parser=word_of(Window, advice="; sliding windows are the `windows` of the file that --config.file names"),
-            metavar=words_text(Window),
-            help="all: one window over the whole input, times not needed; the default without --config.file. "
+            Window,
+            "all: one window over the whole input, times not needed; the default without --config.file. "
             "sliding: the configuration's windows, by event time; the default with it.",
+            advice="; sliding windows are the `windows` of the file that --config.file names",
         ),
     ] = None,
     plot: Annotated[

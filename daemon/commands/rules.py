@@ -8,7 +8,7 @@ import typer
 
 from config.durations import format_duration, parse_duration
 from config.settings import Settings
-from daemon.commands.options import settings_from, word_of, words_text
+from daemon.commands.options import settings_from, word_option
 from daemon.errors import UsageError
 from daemon.rules import Terms, json_text, yaml_text
 
@@ -46,9 +46,7 @@ def rules(
     ] = "",
     output: Annotated[
         Output,
-        typer.Option(
-            "--output", parser=word_of(Output), metavar=words_text(Output), help="YAML for rule_files, or JSON."
-        ),
+        word_option("--output", Output, "YAML for rule_files, or JSON."),
     ] = "yaml",
 ) -> None:
     """Print alerts and recording rules for Prometheus, to redirect into a file that rule_files names."""

@@ -1,36 +1,13 @@
 """Fixtures of the command line: the command in this process, and a file whose numbers can be recomputed."""
 
-import io
 import json
 import random
-import sys
 
 import pytest
 
 from tests.e2e.recomputation import Message
 
 MINUTE_US = 60_000_000
-
-
-@pytest.fixture
-def klaxond(monkeypatch, capsys):
-    """Run the command in this process: (exit status, standard output, standard error)."""
-    from daemon.__main__ import main  # the other tests of this folder do without the whole program
-
-    def run(*arguments, stdin=None):
-        monkeypatch.setattr(sys, "argv", ["klaxond", *map(str, arguments)])
-        if stdin is not None:
-            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        try:
-            main()
-            status = 0
-        except SystemExit as ended:
-            status = ended.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from daemon.web import limits, protocol
 from daemon.web.negotiation import OPENMETRICS, TEXT
 from daemon.web.server import SECURITY_HEADERS, Server
 from tests.daemon.board_examples import HOSTILE, NOW, published
+from tests.http_requests import asked
 
 VERSION = "1.2.3<b>"
 
@@ -52,12 +53,7 @@ class Running:
     def ask(self, path, method="GET", headers=()):
         """Status, headers, body of one request on a connection of its own."""
         connection = http.client.HTTPConnection(self.server.address, timeout=5)
-        try:
-            connection.request(method, path, headers=dict(headers))
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
+        return asked(connection, method, path, headers)
 
     def connect(self):
         host, _, port = self.server.address.rpartition(":")

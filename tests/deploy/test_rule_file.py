@@ -42,25 +42,6 @@ def printed(run, *arguments):
     return out
 
 
-@pytest.fixture
-def klaxond(monkeypatch, capsys):
-    """Run the command in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        from daemon.__main__ import main
-
-        monkeypatch.setattr("sys.argv", ["klaxond", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as ended:
-            status = ended.code or 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
 def test_the_shipped_file_is_what_the_command_prints_for_the_defaults(klaxond, monkeypatch):
     monkeypatch.setenv("KLAXON_WINDOWS", '["1m"]')  # the defaults are the same whatever stands in the environment
     assert RULES.read_text() == printed(klaxond), "stale: make golden"

@@ -22,6 +22,7 @@ from daemon.scrapes import ScrapeTimes
 from daemon.web.access import Door
 from daemon.web.server import Server
 from daemon.wiring import access_of
+from tests.http_requests import asked
 
 PASSWORD = "open-sesame"
 #: The least cost that the format allows: tests of other things do not wait for it.
@@ -118,12 +119,7 @@ class SecureServer:
             if context is not None
             else http.client.HTTPConnection(address, timeout=10)
         )
-        try:
-            connection.request(method, path, headers=dict(headers))
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
+        return asked(connection, method, path, headers)
 
     def connect(self):
         """Return a plain connection."""
