@@ -35,9 +35,11 @@ State = Literal["infinite", "not_comparable", "drift", "no_data", "incomplete", 
 
 #: The worst first.
 STATES: Final[tuple[State, ...]] = get_args(State)
+#: States that somebody has to look at.
+FINDINGS: Final[tuple[State, ...]] = ("infinite", "not_comparable", "drift")
 
-#: Standard errors of log value that a drift must be sure by.
-_SURE: Final = 4.0
+#: Standard errors of log value that a drift must be sure by (DESIGN.md, section 7).
+SURE: Final = 4.0
 
 Flags = NDArray[np.bool_]
 
@@ -64,7 +66,7 @@ def sure_nats(window: WindowBoard, direction: Direction) -> Floats:
     value = side.adaptive.value
     with np.errstate(all="ignore"):
         error = np.fmax(side.adaptive.standard_error, side.pane_standard_error)
-        sure: Floats = value * np.exp(-_SURE * error / value)
+        sure: Floats = value * np.exp(-SURE * error / value)
     return sure
 
 

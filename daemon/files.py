@@ -81,7 +81,7 @@ def read_batches(
 
     Raises OperatingError where the file cannot be read or holds no record, UsageError where it is of another kind.
     """
-    name = "standard input" if str(source) == STANDARD_INPUT else str(source)
+    name = name_of(source)
     if fmt is not None and fmt.encoding != "json":
         raise UsageError(f"a file is read as JSON lines or CSV, but the stream's format is {fmt.encoding}")
     with ExitStack() as stack:
@@ -104,6 +104,11 @@ def read_batches(
             raise OperatingError(f"cannot read {name}: {error.strerror or error}") from error
         if not found:
             raise OperatingError(f"{name} holds no record")
+
+
+def name_of(source: str | Path) -> str:
+    """Name a file, or standard input for "-", as people do."""
+    return "standard input" if str(source) == STANDARD_INPUT else str(source)
 
 
 def is_table(source: str | Path) -> bool:

@@ -20,7 +20,7 @@ CLOSE_SECONDS: Final = 1.0
 _METADATA_MS: Final = 2_000  # one look for the topic
 _REQUEST_MS: Final = 10_000
 _LOOK_SECONDS: Final = HOLD_SECONDS - 3.0  # so that the outbox, which waits no longer, hears that there is no topic
-_DELIVERY_MS: Final = round(1000 * _LOOK_SECONDS)  # as long as the outbox waits, for brokers that are slow to answer
+_DELIVERY_MS: Final = round(1000 * _LOOK_SECONDS)  # for brokers that are slow to answer
 _REQUEST_BYTES_MAX: Final = 32 << 20  # more than the outbox lets wait: the topic's own limit is what decides
 _TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from daemon.health import Readiness
+from daemon.number_words import counted
 from daemon.ownership import OwnedPartition
 from daemon.source import SourceHealth
 from daemon.starting import Starting
@@ -21,6 +22,6 @@ def readiness(source: SourceHealth, owned: Iterable[OwnedPartition], starting: S
         reasons.append("the consumer group has not answered yet")
     behind = sum(not partition.restored for partition in owned) + len(starting)
     if behind:
-        reasons.append(f"{behind} partitions are still being restored from the log")
+        reasons.append(f"{counted(behind, 'partition is', 'partitions are')} still being restored from the log")
     reasons += starting.reasons()
     return Readiness(ready=not reasons, reasons=tuple(reasons))

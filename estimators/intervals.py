@@ -6,7 +6,7 @@ import numpy as np
 
 from estimators.pairs import Floats
 
-_NORMAL_QUANTILE: Final = 1.959963984540054
+NORMAL_QUANTILE: Final = 1.959963984540054
 #: 0.975 quantile of Student's t for 1, 2, ... degrees of freedom, where the expansion below is not yet exact to 1e-6.
 _SMALL_QUANTILES: Final = np.array(
     [
@@ -34,7 +34,7 @@ def student_quantile(degrees_of_freedom: Floats) -> Floats:
     few = df <= _SMALL_QUANTILES.size
     step = 1 / np.where(few, np.inf, df)
     quantile = np.full(df.shape, _EXPANSION[-1])
-    for coefficient in (*_EXPANSION[-2::-1], _NORMAL_QUANTILE):
+    for coefficient in (*_EXPANSION[-2::-1], NORMAL_QUANTILE):
         quantile = quantile * step + coefficient
     row = np.clip(np.nan_to_num(df), 1, _SMALL_QUANTILES.size).astype(np.int64) - 1
     return np.where(df >= 1, np.where(few, _SMALL_QUANTILES[row], quantile), np.nan)

@@ -8,7 +8,6 @@ import numpy as np
 from estimators.pairs import Ints
 
 _BYTE: Final = 1 << 8
-_WORD: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from estimators.pairs import Floats
 
 #: |z| that a correct log does not reach, however often one looks: about the time-uniform boundary at alpha = 1e-3
 #: (I. Waudby-Smith et al., Ann. Statist. 52, 2613, 2024).
-_Z_LIMIT: Final = 5.0
+Z_LIMIT: Final = 5.0
 #: A deviation below this part of the divergence does not change what the divergence says.
-_DIVERGENCE_SHARE: Final = 0.1
+DIVERGENCE_SHARE: Final = 0.1
 #: With fewer messages an error is itself a guess: the mean of two lies five of its errors away in one of 8 samples.
-_MESSAGES_MIN: Final = 30
+MESSAGES_MIN: Final = 30
 
 #: Bias of E[r] by the precision of the logged numbers: half the variance of the rounding of a log ratio.
 RESOLUTION: Final = {"bf16": 4e-4, "float16": 6e-6, "float32": 1e-13}
@@ -71,8 +71,8 @@ def verdict(
     float64 [...]
         1 yes, 0 no, NaN where this many messages cannot tell.
     """
-    bound = np.maximum(_DIVERGENCE_SHARE * sampler_side_fixed, resolution)
-    known = (error >= 0) & (messages >= _MESSAGES_MIN)
-    failed = known & (np.abs(deviation) > bound) & (np.abs(deviation) >= _Z_LIMIT * error)
-    passed = known & (_Z_LIMIT * error <= bound)
+    bound = np.maximum(DIVERGENCE_SHARE * sampler_side_fixed, resolution)
+    known = (error >= 0) & (messages >= MESSAGES_MIN)
+    failed = known & (np.abs(deviation) > bound) & (np.abs(deviation) >= Z_LIMIT * error)
+    passed = known & (Z_LIMIT * error <= bound)
     return np.select([failed, passed], [0.0, 1.0], np.nan)

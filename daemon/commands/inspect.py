@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 import typer
@@ -16,7 +16,7 @@ from config.settings import Settings
 from daemon.commands.check import series_bytes
 from daemon.commands.options import INPUT, settings_from, word_option
 from daemon.errors import OperatingError, UsageError
-from daemon.files import STANDARD_INPUT, is_table, read_batches
+from daemon.files import STANDARD_INPUT, is_table, name_of, read_batches
 from daemon.inspection import Finding, inspect_batches
 from daemon.inspection.cost import Cost, cost_of
 from daemon.inspection.inspecting import RECORDS_MAX
@@ -26,7 +26,7 @@ from daemon.inspection.yaml_text import configuration
 from daemon.kafka_admin import Admin
 from daemon.kafka_probe import any_reachable, diagnose
 from daemon.layout import printing
-from daemon.number_words import count
+from daemon.number_words import counted
 from daemon.source import Batch
 from daemon.wiring import exports_of, security_of, spec_of
 
@@ -81,15 +81,14 @@ def inspect(
             typer.echo(_as_json(finding, cost, topic, servers))
         else:
             kind = _kind(finding, source)
-            _print(finding, cost, f"{name}: {_looked_at(finding.records)}, {kind}", topic, servers)
+            _print(finding, cost, f"{name}: {counted(finding.records, 'record')} looked at, {kind}", topic, servers)
     if not finding.fits:
         raise UsageError(f"{name} holds no pairs that can be read{_advice(finding)}")
 
 
 def _of_file(source: str, records: int) -> tuple[str, Sequence[str], Finding]:
-    name = "standard input" if source == STANDARD_INPUT else source
     with closing(read_batches(source, None)) as batches:
-        return name, _SERVERS, inspect_batches(batches, max_records=records)
+        return name_of(source), _SERVERS, inspect_batches(batches, max_records=records)
 
 
 def _broker_settings(topic: str | None, servers: str | None, config_file: Path | None) -> Settings:
@@ -155,10 +154,6 @@ def _cost(finding: Finding, topic: str) -> Cost:
     )
 
 
-def _looked_at(records: int) -> str:
-    return "1 record looked at" if records == 1 else f"{count(records)} records looked at"
-
-
 def _print(finding: Finding, cost: Cost | None, head: str, topic: str, servers: Sequence[str]) -> None:
     typer.echo(f"{head}\n")
     width = min(shutil.get_terminal_size((_WIDTH_MAX, 24)).columns, _WIDTH_MAX)
@@ -192,16 +187,7 @@ def _as_json(finding: Finding, cost: Cost | None, topic: str, servers: Sequence[
         "cost": None if cost is None else asdict(cost),
         "configuration": configuration(finding, topic, servers) if finding.fits else None,
     }
-    return msgspec.json.format(msgspec.json.encode(_finite(document)), indent=2).decode()
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
-    """JSON has no NaN and no infinity."""
-    if isinstance(value, dict):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def _advice(finding: Finding) -> str:

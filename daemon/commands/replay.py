@@ -15,7 +15,7 @@ from config.vocabulary import Preset
 from daemon.commands.options import INPUT, word_option
 from daemon.commands.replay_input import Understood, understand
 from daemon.errors import OperatingError, UsageError
-from daemon.files import STANDARD_INPUT, read_batches
+from daemon.files import name_of, read_batches
 from daemon.layout import output_console, printing
 from daemon.presets import PRESETS
 from daemon.replay.picture import picture
@@ -138,12 +138,12 @@ def _drawn(made: Replay, plot: Path | None, source: str) -> list[str]:
 
 
 def _name(source: str) -> str:
-    return "standard input" if source == STANDARD_INPUT else Path(source).name
+    return Path(name_of(source)).name
 
 
 def _nothing_usable(source: str, made: Replay, *, configured: bool) -> str:
     """Say why, and what to try."""
-    name = "standard input" if source == STANDARD_INPUT else source
+    name = name_of(source)
     if made.first_fault is None:
         return f"no record of {name} could be used: `where` selects none of the {made.records}"
     shape = (

@@ -15,7 +15,7 @@ from config.vocabulary import Preset
 from daemon.codec import Format, compile_decoder
 from daemon.commands.options import settings_from
 from daemon.errors import UsageError
-from daemon.files import STANDARD_INPUT, Rewindable, read_batches
+from daemon.files import STANDARD_INPUT, Rewindable, name_of, read_batches
 from daemon.inspection import Finding, inspect_batches
 from daemon.presets import PRESETS
 from daemon.replay.reading import found_sentence
@@ -83,7 +83,7 @@ def _inspected(source: str, standard_input: Rewindable | None) -> Finding:
         finding = inspect_batches(batches)
     if finding.fits:
         return finding
-    name = "standard input" if source == STANDARD_INPUT else source
+    name = name_of(source)
     fields = ", ".join(finding.fields[:_FIELDS_MOST])
     more = f", and {len(finding.fields) - _FIELDS_MOST} more" if len(finding.fields) > _FIELDS_MOST else ""
     held = f" Its fields: {fields}{more}." if fields else ""

@@ -8,6 +8,7 @@ from daemon.demo.exactness import Restart, back, killed
 from daemon.demo.rows import Row
 from daemon.demo.story import FalseAlarm, Progress
 from daemon.layout import number
+from daemon.number_words import counted
 
 Kind = Literal["done", "seen", "missed", "told"]
 
@@ -49,8 +50,8 @@ def lines(
 def summary(progress: Sequence[Progress], false_alarms: Sequence[FalseAlarm]) -> str:
     """Say how many steps were answered."""
     seen, raised = sum(not each.missed for each in progress), len(false_alarms)
-    steps = "1 step" if len(progress) == 1 else f"{len(progress)} steps"
-    alarms = "nothing without cause" if not raised else f"{raised} alarms without cause"
+    steps = counted(len(progress), "step")
+    alarms = "nothing without cause" if not raised else f"{counted(raised, 'alarm')} without cause"
     return f"The scenario is over: klaxond answered {seen} of {steps}, and raised {alarms}."
 
 

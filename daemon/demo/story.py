@@ -9,12 +9,11 @@ from daemon.demo.messages import SeriesKey
 from daemon.demo.rows import Look, Row
 from daemon.demo.scenarios import THRESHOLD_NATS, WINDOWS, Scenario, Step
 from daemon.demo.writer import MODEL, STREAM, Traffic
-from daemon.drift_rule import State
+from daemon.drift_rule import FINDINGS, State
 
 #: The series that the steps change; every other one is left alone.
 TOLD_SERIES: Final[SeriesKey] = (STREAM, (MODEL, "2"))
 SHORT_WINDOW, LONG_WINDOW = WINDOWS[:2]
-_ALARMS: Final[tuple[State, ...]] = ("infinite", "not_comparable", "drift")
 
 
 @dataclass(slots=True)
@@ -130,7 +129,7 @@ class Story:
         due = {TOLD_SERIES: {each.step.expects for each in self.progress[-2:]}}
         for row in look.rows:
             judged = row.window == LONG_WINDOW and row.stream == STREAM
-            if judged and row.state in _ALARMS and row.state not in due.get(row.key, ()):
+            if judged and row.state in FINDINGS and row.state not in due.get(row.key, ()):
                 self.false_alarms.append(FalseAlarm(look.published_seconds, row.key, row.state, row.sentence))
 
 

@@ -12,7 +12,7 @@ from daemon.codec.format import Encoding
 from daemon.errors import UsageError
 from daemon.inspection.columns import ratios_of, read, usable_pairs
 from daemon.inspection.finding import SamplerEvidence
-from daemon.inspection.leaves import SENTINEL, Leaf, Look
+from daemon.inspection.leaves import POSITIVE, SENTINEL, Leaf, Look
 from daemon.inspection.names import MASKS, WEIGHTS, last_name, says_probability, side_of
 from daemon.inspection.sampler import sampler_evidence
 from daemon.presets import PRESETS
@@ -27,7 +27,6 @@ _FIELDS_MAX: Final = 10
 _KEPT_MIN: Final = 0.2
 #: And couples of probabilities without one only where the mean ratio is known so well.
 _ERROR_MAX: Final = 0.1
-_POSITIVE_TOLERANCE: Final = 1e-3
 _PROBABLE_PAIRS: Final = 200_000
 
 
@@ -135,7 +134,7 @@ def _reads(probe: Iterable[Batch], fmt: Format) -> int:
         return 0
     if found.pairs is None:
         return 0
-    usable = usable_pairs(found.pairs, SENTINEL, _POSITIVE_TOLERANCE)
+    usable = usable_pairs(found.pairs, SENTINEL, POSITIVE)
     return found.decoded if usable.mean() >= _SHARE else 0
 
 
@@ -167,7 +166,7 @@ def _score(probe: Sequence[Batch], shape: Shape, readable: int) -> tuple[float, 
     found = read(probe, shape.fmt, _PROBABLE_PAIRS)
     if found.pairs is None or found.decoded < _SHARE * readable:
         return None
-    usable = usable_pairs(found.pairs, SENTINEL, _POSITIVE_TOLERANCE)
+    usable = usable_pairs(found.pairs, SENTINEL, POSITIVE)
     ratios = ratios_of(found.pairs, usable)
     if ratios is None or usable.mean() < _SHARE:
         return None

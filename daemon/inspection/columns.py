@@ -30,8 +30,6 @@ class Read:
         All that were looked at, and those that gave pairs.
     rejected : dict of str to int
         Records by reason.
-    faults : dict of str to str
-        By reason what was wrong with the first one; names fields only.
     pairs : Pairs or None
     timestamps : whether every message's record has a timestamp of its own
     seconds : time that decoding took
@@ -40,7 +38,6 @@ class Read:
     records: int
     decoded: int
     rejected: dict[str, int]
-    faults: dict[str, str]
     pairs: Pairs | None
     timestamps: bool
     seconds: float
@@ -56,7 +53,6 @@ def read(batches: Iterable[Batch], fmt: Format, max_pairs: int = PAIRS_MAX) -> R
     decoder = compile_decoder(fmt)
     parts: list[Pairs] = []
     rejected: dict[str, int] = {}
-    faults: dict[str, str] = {}
     records = decoded = pairs = 0
     timestamps = True
     started = time.perf_counter()
@@ -67,14 +63,13 @@ def read(batches: Iterable[Batch], fmt: Format, max_pairs: int = PAIRS_MAX) -> R
         timestamps = timestamps and bool((batch.timestamps_ms >= 0).all())
         for reason, each in found.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + each.count
-            faults.setdefault(reason, each.detail)
         if found.pairs is not None:
             parts.append(found.pairs)
             pairs += found.pairs.log_p.size
             if pairs >= max_pairs:
                 break
     seconds = time.perf_counter() - started
-    return Read(records, decoded, rejected, faults, _joined(parts), timestamps, seconds)
+    return Read(records, decoded, rejected, _joined(parts), timestamps, seconds)
 
 
 def ratios_of(pairs: Pairs, usable: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Ratios | None:

@@ -11,7 +11,7 @@ from daemon.inspection.candidates import Shape, couples, is_plausible, preset_sh
 from daemon.inspection.columns import UNREADABLE, ratios_of, read, usable_pairs
 from daemon.inspection.finding import Finding, LogBaseEvidence, SamplerEvidence
 from daemon.inspection.labels import label_candidates
-from daemon.inspection.leaves import SENTINEL, Leaf, leaves_of
+from daemon.inspection.leaves import POSITIVE, SENTINEL, Leaf, leaves_of
 from daemon.inspection.log_base import NATS_PER_UNIT, log_base_evidence
 from daemon.inspection.masks import with_mask, with_placeholders
 from daemon.inspection.misfit import fields_in_words, misfit, without_names
@@ -29,7 +29,6 @@ from estimators.selfcheck import resolution_of
 
 #: Enough to tell the sampler of two models 0.003 nats apart, and read in a second or two.
 RECORDS_MAX: Final = 20_000
-_POSITIVE_TOLERANCE: Final = 1e-3
 _PRECISION: Final = "float32"
 _DIGITS_OF: Final = 20_000
 
@@ -75,7 +74,7 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
     found = read(sample.batches, shape.fmt)
     if (pairs := found.pairs) is None:
         return None
-    ratios = ratios_of(pairs, usable_pairs(pairs, SENTINEL, _POSITIVE_TOLERANCE))
+    ratios = ratios_of(pairs, usable_pairs(pairs, SENTINEL, POSITIVE))
     if ratios is None:
         return None
     sampler, base = _evidence(shape, ratios, _resolution(shape, pairs, leaves, 1.0))
@@ -83,14 +82,14 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
         shape, ratios = shape.swapped(), replace(ratios, d=-ratios.d)
         pairs = replace(pairs, log_p=pairs.log_q, log_q=pairs.log_p)
         sampler, base = _evidence(shape, ratios, _resolution(shape, pairs, leaves, 1.0))
+    if not is_plausible(shape, sampler):
+        return None  # the probe alone could not tell
     nats = NATS_PER_UNIT[base.base]
     resolution = _resolution(shape, pairs, leaves, nats)
     labels = label_candidates(sample.batches, shape, leaves, encoding)
     time = time_evidence(shape.fmt.paths.get("time"), found)
     if time.path is None:
         time = replace(time, zoneless=zoneless(leaves))
-    if not is_plausible(shape, sampler):
-        return None  # the probe alone could not tell
     return Finding(
         records=found.records,
         unreadable=found.unreadable,
@@ -107,8 +106,8 @@ def _statistics(sample: Sample, encoding: Encoding, shape: Shape, leaves: Mappin
         log_base=base,
         logarithms=shape.logarithms,
         mask=with_placeholders(mask, pairs, ratios, sampler.sampled_from, nats=nats, resolution=resolution),
-        quality_q=side_quality(shape.q_path, pairs.log_q, _POSITIVE_TOLERANCE),
-        quality_p=side_quality(shape.p_path, pairs.log_p, _POSITIVE_TOLERANCE),
+        quality_q=side_quality(shape.q_path, pairs.log_q, POSITIVE),
+        quality_p=side_quality(shape.p_path, pairs.log_p, POSITIVE),
         labels=labels,
         time=time,
         resolution=resolution,

@@ -23,7 +23,7 @@ _FAULTS: Final = 0.05
 #: Log-probabilities at or below it say "not known"; as `sentinel_below` has it by default.
 SENTINEL: Final = -9000.0
 #: Rounding may bring a log-probability this far above 0; as `positive_tolerance` has it.
-_POSITIVE: Final = 1e-3
+POSITIVE: Final = 1e-3
 _NAME_LENGTH_MAX: Final = 100
 #: What stands for one person or thing, and is no name of a field: a mail address, a UUID.
 _IDENTITY: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
@@ -56,7 +56,6 @@ class Leaf:
     texts : values that are texts
     others : count of values that are neither
     lengths : per record that has the field, the lengths of its arrays; () for a scalar
-    wholes : how many of the numbers were written without a point
     """
 
     path: str
@@ -65,7 +64,6 @@ class Leaf:
     texts: list[str] = field(default_factory=list)
     others: int = 0
     lengths: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    wholes: int = 0
     _look: Look | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -90,7 +88,7 @@ class Leaf:
             (Look.FLAG, (values == 0) | (values == 1)),
             (Look.TIME, _plausible_times(values) & (self.depth == 0)),
             (Look.WHOLE, values == np.rint(values)),
-            (Look.LOG_PROBABILITY, values <= _POSITIVE),
+            (Look.LOG_PROBABILITY, values <= POSITIVE),
             (Look.PROBABILITY, (values >= 0) & (values <= 1)),
         )
         return next((look for look, holds in looks if _mostly(holds)), Look.NUMBER)
@@ -191,7 +189,6 @@ def _sort(leaf: Leaf, values: list[Any]) -> None:
         if value is None:
             leaf.numbers.append(np.nan)
         elif isinstance(value, bool | int | float):
-            leaf.wholes += not isinstance(value, float)
             with contextlib.suppress(OverflowError):  # an integer beyond any float
                 leaf.numbers.append(float(value))
         elif isinstance(value, str):

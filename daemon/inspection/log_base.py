@@ -45,7 +45,7 @@ def log_base_evidence(ratios: Ratios, side: Sampler, resolution: float) -> LogBa
         "evidence" if base != "e" else "default",
         zscores,
         tuple(each for each, mean in means.items() if each != base and abs(mean.zscore) < _FITS),
-        None if refuted else _pairs_needed(ratios, u, fixed),
+        None if refuted else _pairs_needed(ratios, natural.error, fixed),
     )
 
 
@@ -61,13 +61,12 @@ def _fits(mean: Mean, natural: Mean, values: Floats, ratios: Ratios) -> bool:
     )
 
 
-def _pairs_needed(ratios: Ratios, u: Floats, fixed: float) -> int | None:
+def _pairs_needed(ratios: Ratios, error: float, fixed: float) -> int | None:
     """Pairs with which natural logarithms would be refuted if the logs were decimal, the harder case.
 
     Small divergences k, read as e: M - 1 = (l^2 - l) k with l = 1 / log 10, in units of which the error is that of
     the ratio mean under e.
     """
-    error = ratios.mean(np.exp(u), 1.0).error
     scale = 1 / math.log(10)
     deviation = (scale - scale**2) * fixed / scale**2
     if not (deviation > 0 and error > 0):

@@ -43,7 +43,8 @@ def with_mask(probe: Sequence[Batch], shape: Shape, leaves: Mapping[str, Leaf]) 
         evidence = MaskEvidence(named[0], "name", _left_out(whole, _count(probe, shape)))
     else:
         shape, evidence = _fitting(probe, bare, arrays, whole)
-    return shape, replace(evidence, candidates=tuple(path for path in arrays if path not in (evidence.path or "")))
+    taken = {shape.fmt.paths.get(role) for role in _ROLES}
+    return shape, replace(evidence, candidates=tuple(path for path in arrays if path not in taken))
 
 
 def with_placeholders(

@@ -86,9 +86,12 @@ def _rows(batch: Batch, rows: slice) -> Batch:
 def _probe(batches: Sequence[Batch], count: int) -> tuple[Batch, ...]:
     """Every n-th record, so that neither a bad start nor one partition decides."""
     step = max(1, count // _PROBE_RECORDS)
-    probe, size = [], 0
+    probe, size, seen = [], 0, 0
     for batch in batches:
-        part = _rows(batch, slice(None, None, step))
+        part = _rows(batch, slice(-seen % step, None, step))
+        seen += len(batch)
+        if not len(part):
+            continue
         probe.append(part)
         size += sum(len(value) for value in part.values if value)
         if size > _PROBE_BYTES:

@@ -32,7 +32,7 @@ from daemon.inspection.finding import Decided, Fit, SamplerEvidence, SideEvidenc
 from daemon.inspection.ratios import Ratios
 from estimators.estimates import Sampler
 from estimators.pairs import Floats
-from estimators.selfcheck import verdict
+from estimators.selfcheck import DIVERGENCE_SHARE, MESSAGES_MIN, Z_LIMIT, verdict
 
 #: log(1/a): the wrong side reaches it in one of 100,000 samples at most.
 LOG_ODDS_MIN: Final = math.log(1e5)
@@ -42,10 +42,8 @@ _POWER: Final = 1.2815515655446004
 #: Rounding of doubles and float32; the noise of coarser logs is looked at.
 _EXACT: Final = 1e-12
 _MESSAGES_MIN: Final = 10
-#: Below it five errors are no rare thing: they are estimated from as few messages. The self-check's number too.
-_MESSAGES_SURE: Final = 30
 #: |z| of the ratio mean from which it is not 1, as in the self-check.
-FIT_ZSCORE: Final = 5.0
+FIT_ZSCORE: Final = Z_LIMIT
 #: A message with more than this part of all ratios: their mean rests on it, and the error is not to be believed.
 HEAVY_SHARE: Final = 0.1
 
@@ -128,7 +126,7 @@ def rounding_of(ratios: Ratios, resolution: float) -> float:
 
 def bound_of(fixed: float, resolution: float) -> float:
     """Deviation of a ratio mean that does not matter, as in the self-check: a tenth of the divergence, or rounding."""
-    return max(0.1 * fixed, resolution)
+    return max(DIVERGENCE_SHARE * fixed, resolution)
 
 
 def _log_odds(ratios: Ratios, d: Floats) -> float:
@@ -153,7 +151,7 @@ def _side(ratios: Ratios, u: Floats, path: str, resolution: float) -> tuple[Side
     rounding = rounding_of(ratios, resolution)
     deviation = mean.value - 1
     fit: Fit = "unclear"
-    sure = ratios.messages >= _MESSAGES_SURE and not ratios.censored and abs(mean.zscore) >= FIT_ZSCORE
+    sure = ratios.messages >= MESSAGES_MIN and not ratios.censored and abs(mean.zscore) >= FIT_ZSCORE
     if mean.error == 0:  # one outcome again and again: a sampler that is nearly certain of it may have no other
         sure &= abs(_log_odds(ratios, u)) >= LOG_ODDS_MIN
     if sure and abs(deviation) > max(bound_of(fixed, resolution), rounding):

@@ -17,6 +17,7 @@ _OUT: Final = {
     "sentinel": "-9000 or below, which stands for no value",
     "positive": "above 0, which no log-probability is",
 }
+_LOAD_MIN: Final = 1e-4
 _SHOWN: Final = 12
 
 
@@ -151,6 +152,10 @@ def _time(finding: Finding) -> str:
     return " ".join(parts)
 
 
+def _load(share: float) -> str:
+    return percent(share) if share >= _LOAD_MIN else f"less than {percent(_LOAD_MIN)}"
+
+
 def _cost(finding: Finding, cost: Cost) -> str:
     series = f"{count(cost.series)} series" if cost.series > 1 else "1 series"
     memory = f"{figure(cost.bytes / 1000)} kB of memory in each partition"
@@ -161,7 +166,7 @@ def _cost(finding: Finding, cost: Cost) -> str:
         took = f"Decoding a record takes {figure(cost.seconds_per_record * 1e6)} us on this machine"
         per_minute = finding.time.messages_per_minute * finding.decoded / finding.messages
         load = cost.seconds_per_record * per_minute / 60
-        parts.append(f"{took}, at this pace {percent(load)} of a core." if math.isfinite(load) else f"{took}.")
+        parts.append(f"{took}, at this pace {_load(load)} of a core." if math.isfinite(load) else f"{took}.")
     return " ".join(parts)
 
 

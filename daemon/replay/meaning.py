@@ -4,14 +4,12 @@ from math import ceil, exp, inf, isfinite, log, nan, sqrt
 from typing import Final
 
 from daemon.replay.results import Outcome, ratio_error
+from estimators.intervals import NORMAL_QUANTILE
+from estimators.selfcheck import DIVERGENCE_SHARE, Z_LIMIT
 from estimators.summary import Summary
 
-_NORMAL_QUANTILE: Final = 1.959963984540054
 #: An interval of this reach, as a part of the value, is taken for sure enough.
 _REACH: Final = 0.1
-#: The self-check's limits, as estimators/selfcheck.py has them.
-_Z_LIMIT: Final = 5.0
-_DIVERGENCE_SHARE: Final = 0.1
 #: |z| within which a mean agrees with 1.
 AGREES: Final = 3.0
 #: Outcomes of which so many were to be expected may be missing.
@@ -40,7 +38,7 @@ def messages_for_interval(messages: int, value: float, standard_error: float) ->
     """
     if not (value > 0 and standard_error >= 0 and isfinite(value)):
         return None
-    return _more(messages, _NORMAL_QUANTILE * standard_error / (_REACH * value))
+    return _more(messages, NORMAL_QUANTILE * standard_error / (_REACH * value))
 
 
 def messages_for_self_check(messages: int, error: float, sampler_side_fixed: float, resolution: float) -> int | None:
@@ -48,10 +46,10 @@ def messages_for_self_check(messages: int, error: float, sampler_side_fixed: flo
 
     The bound is max(0.1 x sampler-side fixed, resolution). 0: enough; None: not known.
     """
-    bound = max(_DIVERGENCE_SHARE * sampler_side_fixed, resolution)
+    bound = max(DIVERGENCE_SHARE * sampler_side_fixed, resolution)
     if not (error >= 0 and bound > 0 and isfinite(bound)):
         return None
-    return _more(messages, _Z_LIMIT * error / bound)
+    return _more(messages, Z_LIMIT * error / bound)
 
 
 def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
@@ -60,10 +58,10 @@ def looks_swapped(summary: Summary, outcome: Outcome | None) -> bool:
     A right log has E_S[r] <= 1, and E_S[1/r] > 1. The inverse must be known well enough to tell.
     """
     error, deviation = ratio_error(summary), summary.ratio_mean - 1
-    if outcome is None or not (deviation > _Z_LIMIT * error):
+    if outcome is None or not (deviation > Z_LIMIT * error):
         return False
     away = abs(outcome.inverse_mean - 1)
-    return away <= AGREES * outcome.inverse_error and _Z_LIMIT * outcome.inverse_error < deviation
+    return away <= AGREES * outcome.inverse_error and Z_LIMIT * outcome.inverse_error < deviation
 
 
 def missed_ratio(summary: Summary, sampler: str) -> float | None:

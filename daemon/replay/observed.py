@@ -54,7 +54,7 @@ class Observed:
         return series
 
     def told(self, *, all_inside: bool) -> dict[Key, Outcome]:
-        """Return what the pairs of every series say of outcomes; `all_inside` as in `Replay`."""
+        """Return what the pairs of every series say of outcomes; `all_inside`: of the messages of the windows."""
         variation, (inverse, error) = self.outcomes.total_variation(), self.outcomes.inverse_ratio_mean()
         columns = (variation.value, variation.standard_error, variation.lower, variation.upper)
         weight = self.outcomes.weight()

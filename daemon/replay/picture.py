@@ -39,7 +39,6 @@ _MARGIN_MOST: Final = 16
 _LINE: Final = 14.0  # of text
 _RATIO_REACH_MIN: Final = 1e-4  # a finer scale's numbers would not fit
 _LOG_FROM: Final = 30.0  # largest over smallest value
-_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def _panel(replay: Replay, series: ReplayedSeries) -> _Panel:
 
 def _head(replay: Replay, source: str, panels: Sequence[_Panel], series: int) -> Iterator[str]:
     yield svg.text((_LEFT - 52, 34), _cut(_title(replay, source), 90), "title")
-    width = _length(replay, min(panel.points.width for panel in panels))
+    widths = sorted({panel.points.width for panel in panels})
+    width = " to ".join(_length(replay, each) for each in dict.fromkeys((widths[0], widths[-1])))
     kinds = " or ".join(sorted({panel.estimator for panel in panels}))
     many = f", the {len(panels)} furthest apart of {series} series" if series > len(panels) else ""
     yield svg.text(

@@ -8,6 +8,7 @@ import numpy as np
 from daemon.replay.trace import Trace
 from estimators.estimates import Direction, Estimator, Sampler
 from estimators.evaluation import estimate
+from estimators.intervals import NORMAL_QUANTILE
 from estimators.moments import Moments
 from estimators.pairs import Floats
 
@@ -18,7 +19,6 @@ _PAIRS: Final = 100
 _SLICES_MIN: Final = 8
 #: Fewer messages in a slice say nothing worth a point.
 _MESSAGES_MIN: Final = 5
-_NORMAL_QUANTILE: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def points_of(trace: Trace, series: int, sampled_from: Sampler, resolution: floa
         lower=columns.lower,
         upper=columns.upper,
         ratio_mean=found.ratio_mean,
-        ratio_lower=found.ratio_mean - _NORMAL_QUANTILE * error,
-        ratio_upper=found.ratio_mean + _NORMAL_QUANTILE * error,
+        ratio_lower=found.ratio_mean - NORMAL_QUANTILE * error,
+        ratio_upper=found.ratio_mean + NORMAL_QUANTILE * error,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from daemon.inspection import Finding
 from daemon.inspection.finding import Fit, SideEvidence
 from daemon.inspection.label_text import merged_sentence
-from daemon.replay.words import score
+from daemon.number_words import percent, zscore
 
 _FITS: Final[Mapping[Fit, str]] = {
     "fits": "fits 1",
@@ -53,10 +53,10 @@ def _sampler(finding: Finding) -> list[str]:
 def _fit(mean: str, side: SideEvidence) -> str:
     if not isfinite(side.zscore):  # nothing varies
         return f"{mean} is {side.ratio_mean:.4g} in every message"
-    return f"{mean} {_FITS[side.fit]} (z = {score(side.zscore)})"
+    return f"{mean} {_FITS[side.fit]} (z = {zscore(side.zscore)})"
 
 
 def _mask(finding: Finding) -> list[str]:
     if finding.mask.path is None or not finding.mask.masked > 0:
         return []
-    return [f"{100 * finding.mask.masked:.3g} % of the pairs are masked by {finding.mask.path}"]
+    return [f"{percent(finding.mask.masked)} of the pairs are masked by {finding.mask.path}"]

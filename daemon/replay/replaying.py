@@ -195,7 +195,6 @@ def _replay(
         rejected=dict(
             sorted({**tally.pairs_rejected, **{reason: each.count for reason, each in tally.rejected.items()}}.items())
         ),
-        all_inside=_inside(series, longest) == observed.messages,
         trace=observed.trace(timed=not tally.without_time),
         trace_keys=tuple(observed.index),
         resolution=stream.resolution,

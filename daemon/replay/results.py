@@ -106,7 +106,6 @@ class Replay:
     records : records read, whatever became of them
     messages : messages with an accepted pair
     rejected : records and pairs by reason; only what occurred
-    all_inside : whether the longest window holds every message, so that outcomes and divergences are of the same ones
     trace, trace_keys : the input in slices, where a picture is wanted, and the series in the trace's order
     resolution, thresholds : of the stream
     first_fault : reason, place and detail of the first rejected record; None where there is none
@@ -120,7 +119,6 @@ class Replay:
     records: int
     messages: int
     rejected: Mapping[str, int]
-    all_inside: bool = True
     trace: Trace | None = None
     trace_keys: tuple[tuple[str, ...], ...] = ()
     resolution: float = 0.0

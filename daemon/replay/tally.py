@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from daemon.codec import Decoded
+from daemon.number_words import percent
 from daemon.source import Batch
 from estimators.pairs import Pairs
 from estimators.partitions import Absorbed
@@ -102,8 +103,8 @@ class Tally:
             reasons = "; ".join(
                 f"{count} {reason} ({_PAIR_WORDS[reason]})" for reason, count in sorted(self.pairs_rejected.items())
             )
-            share = 100 * sum(self.pairs_rejected.values()) / self.pairs
-            yield f"Rejected pairs: {reasons}; {share:.3g} % of {self.pairs}."
+            share = percent(sum(self.pairs_rejected.values()) / self.pairs)
+            yield f"Rejected pairs: {reasons}; {share} of {self.pairs}."
 
     def first_fault(self) -> str | None:
         """Say what is wrong with the first record that was rejected."""

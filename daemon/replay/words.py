@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import floor, isfinite, isnan, log, log10
 from typing import Final
 
-from daemon.number_words import figure, percent
+from daemon.number_words import figure, percent, zscore
 from daemon.replay.meaning import (
     AGREES,
     drawn_elsewhere,
@@ -83,7 +83,7 @@ def trust(replay: Replay, series: ReplayedSeries) -> Iterator[str]:
         "and should be 1"
     )
     varies = isfinite(summary.ratio_zscore)
-    how = f" (z = {score(summary.ratio_zscore)})" if varies else ", the same in each message"
+    how = f" (z = {zscore(summary.ratio_zscore)})" if varies else ", the same in each message"
     if summary.comparable is False:
         yield f"Self-check FAILED, the pairs are not comparable: {mean}{how}."
         yield from _what_then(replay, series)
@@ -134,12 +134,6 @@ def certain(replay: Replay, inside: list[ReplayedSeries]) -> Iterator[str]:
         f"{percent(share)} of the pairs{where} are exact zeros on both sides, as prompts, tool output and padding "
         f"leave them: a mask is missing{effect}. Name the field of the mask as paths.mask."
     )
-
-
-def score(zscore: float) -> str:
-    """Write a z-score: one decimal is enough to judge by."""
-    written = f"{zscore:.1f}" if abs(zscore) < _LARGE else f"{zscore:,.0f}"
-    return "0.0" if written == "-0.0" else written
 
 
 def name(replay: Replay, series: ReplayedSeries) -> str:
@@ -206,11 +200,11 @@ def _few(series: ReplayedSeries) -> bool:
 
 
 def _doubt(series: ReplayedSeries) -> str:
-    zscore = series.summary.ratio_zscore
-    if isnan(zscore) or _few(series):
+    distance = series.summary.ratio_zscore
+    if isnan(distance) or _few(series):
         return ""
-    odd = "which is odd" if abs(zscore) >= AGREES else "nothing speaks against it"
-    return f" (z = {score(zscore)}, {odd})"
+    odd = "which is odd" if abs(distance) >= AGREES else "nothing speaks against it"
+    return f" (z = {zscore(distance)}, {odd})"
 
 
 def _until_decided(replay: Replay, series: ReplayedSeries) -> str:

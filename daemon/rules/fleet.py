@@ -8,9 +8,10 @@ up. `:merged` is what was read so far, as the alerts need it; `:fleet` is the sa
 from collections.abc import Iterator
 from typing import Final
 
+from daemon.drift_rule import SURE
 from daemon.rules.merging import merged
 from daemon.rules.rule import Recording
-from daemon.rules.terms import COVERED, MOMENTS, PARTS, STREAM, SURE, Terms
+from daemon.rules.terms import COVERED, MOMENTS, PARTS, STREAM, Terms
 
 #: What is recorded of complete windows.
 _FLEET: Final = ("klaxon_kl_nats", "klaxon_kl_standard_error_nats", "klaxon_ratio_mean")
@@ -83,5 +84,5 @@ max without (estimator) (
     value = f'sum without (estimator) (series:klaxon_kl_nats:merged{{estimator="adaptive", {selector}}})'
     yield Recording(
         "series:klaxon_kl_nats:sure",
-        f"{value}\n* exp(\n    -{SURE} * series:klaxon_kl_standard_error_nats:max\n  /\n    {value}\n)",
+        f"{value}\n* exp(\n    -{SURE:g} * series:klaxon_kl_standard_error_nats:max\n  /\n    {value}\n)",
     )

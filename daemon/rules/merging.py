@@ -12,14 +12,13 @@ from typing import Final
 
 from daemon.rules.rule import Recording
 from daemon.rules.terms import PARTS, Terms, moment, per_direction
+from estimators.selfcheck import DIVERGENCE_SHARE, RESOLUTION, Z_LIMIT
 
 #: Metrics that are passed through where one replica holds all, and the labels that they have beside a window's.
 _ESTIMATE: Final = "direction, estimator"
-#: As in `estimators.selfcheck`: standard errors and part of the divergence that a failure exceeds.
-_Z_LIMIT: Final = 5
-_DIVERGENCE_SHARE: Final = 0.1
+_Z_LIMIT: Final = f"{Z_LIMIT:g}"
 #: The coarsest precision that a stream may declare, bf16: the metrics do not tell which one it is.
-_COARSEST: Final = 0.0004
+_COARSEST: Final = f"{max(RESOLUTION.values()):g}"
 
 
 def merged(terms: Terms) -> Iterator[Recording]:
@@ -134,7 +133,7 @@ def _comparable() -> str:
     fixed = 'series:klaxon_kl_nats:merged{estimator="fixed"}'
     known = f"  and count without (direction, estimator) ({fixed}) == 2\n  and {PARTS} > 1"
     larger, smaller = (
-        f"{_DIVERGENCE_SHARE} * {side} without (direction, estimator) ({fixed})" for side in ("max", "min")
+        f"{DIVERGENCE_SHARE} * {side} without (direction, estimator) ({fixed})" for side in ("max", "min")
     )
     return f"""\
 0 * (

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from math import log
 from typing import Final
 
+from daemon.drift_rule import SURE
 from daemon.rules import words
 from daemon.rules.pages import series_page
 from daemon.rules.rule import Alert
-from daemon.rules.terms import STREAM, SURE, Terms
+from daemon.rules.terms import STREAM, Terms
 
 #: 2T exp(-SURE se / 2T) > T holds below this se / T: beyond it even twice the threshold would raise no alarm.
 _BLIND: Final = f"{2 * log(2) / SURE:.3f}"

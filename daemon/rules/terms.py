@@ -11,8 +11,6 @@ COVERED: Final = "stream:klaxon_partition_owned:exactly_once"
 PARTS: Final = "series:klaxon_window_messages:parts"
 #: Moments of the fleet, only where several replicas hold parts.
 MOMENTS: Final = "series:klaxon_window_moment:merged"
-#: Standard errors of log value that a drift must be sure by (DESIGN.md, section 7).
-SURE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

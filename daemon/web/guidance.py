@@ -18,9 +18,6 @@ class Guidance:
     steps: tuple[str, ...]
 
 
-#: States that somebody has to look at.
-FINDINGS: Final[tuple[State, ...]] = ("infinite", "not_comparable", "drift")
-
 GUIDANCE: Final[Mapping[State, Guidance]] = {
     "infinite": Guidance(
         "∞",

@@ -7,14 +7,15 @@ from typing import Final
 from urllib.parse import urlencode
 
 from daemon.board import Published, StreamBoard
-from daemon.drift_rule import STATES, State
+from daemon.drift_rule import FINDINGS, STATES, State
 from daemon.health import Readiness
+from daemon.number_words import counted
 from daemon.web.document import document
-from daemon.web.guidance import FINDINGS, GUIDANCE
+from daemon.web.guidance import GUIDANCE
 from daemon.web.html import Html, element, joined, link
 from daemon.web.series import Shown, card, steady, table, worst_first
 from daemon.web.stream import facts, waiting
-from daemon.web.words import counted, time_text
+from daemon.web.words import time_text
 
 REFRESH_SECONDS: Final = 10
 #: Cards of a page, and of one stream among several; rows of a table.

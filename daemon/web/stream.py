@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from daemon.board import PartitionBoard, StreamBoard
-from daemon.number_words import figure
+from daemon.number_words import counted, figure
 from daemon.verdicts import formula
 from daemon.web.html import Html, element
-from daemon.web.words import counted, reasons
+from daemon.web.words import reasons
 
 
 def facts(

@@ -21,11 +21,6 @@ def clock_text(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
 
 
-def counted(count: int, one: str, several: str | None = None) -> str:
-    """Write a count with its noun: 1 record, 2,345 records."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
 def reasons(counts: Mapping[str, int]) -> str:
     """Write what occurred, the most frequent first; empty if nothing did."""
     some = sorted(((count, reason) for reason, count in counts.items() if count), key=lambda each: (-each[0], each[1]))

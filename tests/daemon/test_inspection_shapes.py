@@ -10,8 +10,8 @@ import pytest
 
 from daemon.inspection.leaves import Look, leaves_of
 from daemon.inspection.precision import precision_of
-from daemon.inspection.sample import BYTES_MAX
-from tests.daemon.inspection_worlds import World, inspected
+from daemon.inspection.sample import BYTES_MAX, sample_of
+from tests.daemon.inspection_worlds import World, batch, inspected
 
 
 def two_arrays(world=None, p="alpha", q="beta", **others):
@@ -91,6 +91,25 @@ def test_a_known_mask_is_taken_by_its_name_though_prompts_have_numbers():
         for p, q in World().sequences()
     ]
     assert inspected(records).stream["paths"]["mask"] == "completion_mask"
+
+
+def test_a_mask_whose_name_is_part_of_the_taken_ones_is_still_named_as_a_candidate():
+    records = [
+        {"alpha": p, "beta": q, "loss_mask": [1] * 40, "mask_": [0, 1] * 20, "mask": "no"} | {"loss": [1, 0] * 20}
+        for p, q in World().sequences()
+    ]
+    finding = inspected(records)
+    assert finding.stream["paths"]["mask"] == "loss_mask"
+    assert "loss" in finding.mask.candidates
+
+
+@pytest.mark.parametrize("batches", [1, 7, 3000])
+def test_the_probe_is_every_nth_record_however_the_sample_is_cut(batches):
+    values = [str(number).encode() for number in range(3000)]
+    cut = len(values) // batches
+    parts = [batch(values[first : first + cut]) for first in range(0, len(values), cut)]
+    probed = [int(value) for part in sample_of(parts, 3000).probe for value in part.values]
+    assert probed == list(range(0, 3000, 10))
 
 
 def test_certain_outcomes_are_no_placeholders():
@@ -245,8 +264,6 @@ def test_what_is_no_log_of_pairs_is_called_what_it_is(records, words):
 
 def test_no_more_batches_are_taken_than_are_needed():
     def endless():
-        from tests.daemon.inspection_worlds import batch
-
         while True:
             yield batch([json.dumps(each).encode() for each in two_arrays()])
 
