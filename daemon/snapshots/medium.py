@@ -16,6 +16,13 @@ class MediumError(OperatingError):
     """The medium could not be read or written now; the message says which, why, and what to do. Try again later."""
 
 
+class EntriesGoneError(MediumError):
+    """Nothing that was written before is there any more: the topic was deleted, and perhaps made anew.
+
+    Raised once, by the method that notices. No entry of before may be named by a later manifest.
+    """
+
+
 class Place(NamedTuple):
     """Where an entry was written, so that it is found without a search; a folder needs no place and uses (0, 0)."""
 
