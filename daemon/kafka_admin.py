@@ -1,7 +1,7 @@
-"""What brokers say about topics and the group, for `check --connect` and for warnings. It changes nothing."""
+"""What brokers say about topics and the group, for `check --connect` and for warnings; `make_topic` makes a topic."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -13,6 +13,7 @@ from kafka.errors import (
     CoordinatorNotAvailableError,
     KafkaError,
     NotCoordinatorError,
+    TopicAlreadyExistsError,
 )
 
 from daemon import kafka_guards
@@ -41,6 +42,8 @@ class TopicFacts:
     partitions: int
     timestamp_type: str | None  # CreateTime or LogAppendTime
     retention_ms: int | None  # -1: for ever
+    cleanup_policy: str | None  # delete, compact, or both
+    max_message_bytes: int | None
 
     def clock_problem(self, bootstrap_servers: Sequence[str]) -> str:
         """Say what producers' clocks can do, and the command that ends it; empty where brokers stamp, or unknown."""
@@ -112,14 +115,37 @@ class Admin:
         except KafkaError as error:
             raise self._unavailable(error) from error
         settings = found.get("topic", {}).get(name, {})
-        retention = settings.get("retention.ms", {}).get("value")
+        values = {key: setting.get("value") for key, setting in settings.items()}
         return TopicFacts(
             name=name,
             topic_id=str(described.get("topic_id", "")),
             partitions=len(described["partitions"]),
-            timestamp_type=settings.get("message.timestamp.type", {}).get("value"),
-            retention_ms=None if retention is None else int(retention),
+            timestamp_type=values.get("message.timestamp.type"),
+            retention_ms=_whole(values.get("retention.ms")),
+            cleanup_policy=values.get("cleanup.policy"),
+            max_message_bytes=_whole(values.get("max.message.bytes")),
         )
+
+    def broker_count(self) -> int:
+        """Return how many brokers there are now."""
+        try:
+            return len(self._client.describe_cluster()["brokers"])
+        except KafkaError as error:
+            raise self._unavailable(error) from error
+
+    def make_topic(self, name: str, partitions: int, replicas: int | None, settings: Mapping[str, str]) -> bool:
+        """Make a topic and wait for its leaders; False if somebody else was quicker. None: the brokers' default."""
+        wanted = {"num_partitions": partitions, "replication_factor": replicas or -1, "configs": dict(settings)}
+        made = True
+        try:
+            try:
+                self._client.create_topics({name: wanted}, timeout_ms=self._timeout_ms)
+            except TopicAlreadyExistsError:
+                made = False
+            self._client.wait_for_topics([name], timeout_ms=self._timeout_ms)
+        except KafkaError as error:
+            raise self._unavailable(error) from error
+        return made
 
     def group_problem(self, group_id: str) -> str:
         """Say why we could not join the group as it is now; empty if nothing speaks against it."""
@@ -178,6 +204,10 @@ class Admin:
     def _close_tokens(self) -> None:
         if "sasl_oauth_token_provider" in self._connection:
             self._connection["sasl_oauth_token_provider"].close()
+
+
+def _whole(value: str | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _read(

@@ -38,6 +38,7 @@ class KafkaOptions:
     want_headers: bool = False
     want_keys: bool = False
     dead_letter_topic: str | None = None
+    changelog_topic: str | None = None
     metadata_max_age_s: float = 30.0  # a re-created topic and new partitions are noticed within it
 
 

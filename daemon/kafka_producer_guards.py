@@ -16,3 +16,8 @@ def abandon(producer: KafkaProducer, timeout_s: float) -> None:
     producer._sender.force_close()
     producer._sender.join(timeout_s)
     producer.close(timeout=timeout_s)
+
+
+def topic_id(producer: KafkaProducer, topic: str) -> object | None:
+    """Id of the topic in the cluster's metadata, which is asked again every `metadata_max_age_ms`."""
+    return producer._metadata.topic_id(topic)  # type: ignore[no-any-return]
