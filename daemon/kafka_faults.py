@@ -1,6 +1,6 @@
 """What is done about faults of the log itself: batches that cannot be read, offsets that are gone, topics made anew."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -42,7 +42,8 @@ class Faults:
             case OffsetOutOfRangeError():
                 self._skip_expired(fault.args[0])
             case LogTruncationError():
-                self._start_over(fault.divergent_offsets)
+                divergent = fault.divergent_offsets
+                self._start_over({tp: None if found is None else found.offset for tp, found in divergent.items()})
             case _:
                 return False
         return True
@@ -60,7 +61,12 @@ class Faults:
             known = self._topic_ids.setdefault(topic, found)
             if known != found:
                 self._topic_ids[topic] = found
-                self._start_over(tp for tp in self._consumer.assignment() if tp.topic == topic)
+                self._start_over({tp: None for tp in self._consumer.assignment() if tp.topic == topic})
+
+    def topic_id(self, topic: str) -> str:
+        """Return the id of the topic that is read; empty where the brokers do not tell."""
+        known = self._topic_ids.get(topic)
+        return "" if known is None else str(known)
 
     def take(self) -> tuple[tuple[Gap, ...], tuple[Recreated, ...]]:
         """Hand over what happened since the last call."""
@@ -93,15 +99,16 @@ class Faults:
                 self._skip(tp, position, beginning, "out_of_range")
             else:
                 # The log ends before what was read of it: it is another log.
-                self._start_over([tp])
+                self._start_over({tp: None})
 
     def _skip(self, tp: TopicPartition, first: int, following: int, reason: str) -> None:
         if tp in self._consumer.assignment():
             self._consumer.seek(tp, following)
             self._gaps.append(Gap(Partition(tp.topic, tp.partition), first, following, reason))
 
-    def _start_over(self, partitions: Iterable[TopicPartition]) -> None:
-        for tp in partitions:
+    def _start_over(self, truncated_at: Mapping[TopicPartition, int | None]) -> None:
+        for tp, below in truncated_at.items():
             if tp in self._consumer.assignment():
                 self._consumer.seek(tp, 0)
-                self._recreated.append(Recreated(Partition(tp.topic, tp.partition)))
+                self._consumer.pause(tp)
+                self._recreated.append(Recreated(Partition(tp.topic, tp.partition), below))

@@ -1,5 +1,6 @@
 """Membership in the consumer group: what a rebalance does, and which offsets may be committed."""
 
+import contextlib
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -7,13 +8,17 @@ from typing import Final
 import structlog
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+from kafka.structs import MemberState
 
-from daemon import kafka_guards
+from daemon import failpoints, kafka_guards
+from daemon.clock import Clock
+from daemon.kafka_guards import PoisonedBatchError
 from daemon.source import Assigned, Partition, Rebalance, Revoked
 
 log = structlog.get_logger(__name__)
 
 REVOCATION_COMMIT_SECONDS: Final = 3.0  # a rebalance of the whole group waits for it
+_POLL_MS: Final = 100
 
 
 def topic_partition(partition: Partition) -> TopicPartition:
@@ -87,6 +92,7 @@ class Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the cli
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Commit what the loop published of them, while we still may, and let them go."""
         try:
+            failpoints.hit("group.revoking")
             await self._commit(self._commits.due(revoked))
             self._tell(Revoked, revoked)
         except Exception as failure:
@@ -118,3 +124,15 @@ class Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         partitions = tuple(sorted(Partition(tp.topic, tp.partition) for tp in moved))
         if partitions:
             self._enqueue(change(partitions))
+
+
+def leave(consumer: KafkaConsumer, clock: Clock, timeout_s: float) -> None:
+    """Leave the group. A rebalance that runs is first seen through, because the client takes no commit until then."""
+    deadline = clock.monotonic() + timeout_s / 2
+    try:
+        while consumer.group_metadata().state == MemberState.REBALANCING and clock.monotonic() < deadline:
+            with contextlib.suppress(KafkaError, PoisonedBatchError):
+                consumer.poll(timeout_ms=_POLL_MS)
+        consumer.close(autocommit=False, timeout_ms=round(timeout_s * 1000))
+    except KafkaError as error:
+        log.warning("leaving the group failed", error=repr(error))

@@ -4,7 +4,6 @@ One thread, the loop's, calls it. The rebalance listener runs on the client's IO
 thread waits inside `poll` or `close`, so both may use the same attributes.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,25 +14,25 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import MemberState
 
-from daemon import kafka_guards
+from daemon import kafka_fetches, kafka_guards
 from daemon.clock import Clock
 from daemon.kafka_failures import in_words, is_refusal
 from daemon.kafka_faults import Faults
-from daemon.kafka_group import Commits, Listener, topic_partition
+from daemon.kafka_fetches import Answers
+from daemon.kafka_group import Commits, Listener, leave, topic_partition
 from daemon.kafka_guards import PoisonedBatchError
 from daemon.kafka_logs import protect_logs
+from daemon.kafka_membership import Membership
 from daemon.kafka_options import KafkaOptions, batch_of, member_arguments
 from daemon.kafka_outage import Outage
 from daemon.kafka_probe import any_reachable, diagnose
 from daemon.kafka_questions import Questions
 from daemon.kafka_requirements import require_client
 from daemon.kafka_security import client_arguments
-from daemon.source import Partition, Polled, Rebalance, SourceHealth, SourceUnavailableError
+from daemon.source import COMMIT_SECONDS, Partition, Polled, Rebalance, SourceHealth, SourceUnavailableError
 
 log = structlog.get_logger(__name__)
 
-_MEMBERSHIP_MS: Final = 2_000
-_COMMIT_MS: Final = 2_000
 _PAUSE_SECONDS: Final = 0.1  # after a poll that failed at once
 # Of the time to close: for the commit, as much again for the group's answer, half as much for a rebalance that runs.
 _LEAVING_SHARE: Final = 0.35
@@ -63,7 +62,9 @@ class KafkaSource:
         self._commits = Commits()
         self._listener = Listener(self._consumer, enqueue, self._commits)
         self._told_ends: dict[TopicPartition, int] = {}
-        self._confirmed = clock.monotonic()  # when we last knew that we are a member
+        self._membership = Membership(self._consumer, clock, options.session_timeout_s)
+        self._answers = Answers(self._consumer, clock)
+        kafka_fetches.guard_pauses(self._consumer)
         self._last_beat = 0.0
         self._failure = ""  # of the poll that runs
         self._refusal: Exception | None = None  # brokers are there, but not for us
@@ -86,6 +87,8 @@ class KafkaSource:
             for partition, rows in records.items()
             if rows and partition not in void and self._delivers(partition)
         )
+        for batch in batches:
+            self._answers.start(topic_partition(batch.partition))
         self._note_idle_progress(joined=joined)
         self._outage.after_poll(self._clock.monotonic() - started, joined=joined, failure=self._failure)
         return Polled(batches, gaps, recreated)
@@ -97,15 +100,39 @@ class KafkaSource:
             self._commits.learn(topic_partition(partition), offset)
         return stored
 
-    def resume_at(self, partition: Partition, offset: int) -> bool:
+    def resume_at(self, partition: Partition, offset: int, leader_epoch: int = -1) -> bool:
         """Seek to `offset` and let `poll` deliver. False if the partition is no longer ours."""
         tp = topic_partition(partition)
         if tp not in self._consumer.assignment():
             return False
         self._faults.forget(tp)
-        self._consumer.seek(tp, offset)
+        kafka_fetches.seek(self._consumer, tp, offset, leader_epoch)
+        self._answers.start(tp)
         self._consumer.resume(tp)
         return True
+
+    def hold(self, partition: Partition) -> None:
+        """Deliver nothing of an owned partition until `release`."""
+        if (tp := topic_partition(partition)) in self._consumer.assignment():
+            self._consumer.pause(tp)
+
+    def release(self, partition: Partition) -> None:
+        """Deliver again what was held."""
+        if (tp := topic_partition(partition)) in self._consumer.assignment():
+            self._consumer.resume(tp)
+
+    def topic_id(self, topic: str) -> str:
+        """Id of the topic that `poll` reads, as last compared; empty where the brokers do not tell."""
+        return self._faults.topic_id(topic)
+
+    def leader_epoch(self, partition: Partition) -> int:
+        """Leader epoch of the last record before the position; -1 where it is not known."""
+        return kafka_fetches.leader_epoch(self._consumer, topic_partition(partition))
+
+    def answered(self, partition: Partition) -> float | None:
+        """Monotonic seconds at which brokers last answered for a resumed partition; None if it is not ours."""
+        tp = topic_partition(partition)
+        return self._answers.at(tp) if tp in self._consumer.assignment() else None
 
     def position(self, partition: Partition) -> int | None:
         """Offset that is delivered next; moves past control records too."""
@@ -150,18 +177,25 @@ class KafkaSource:
         """Name the offsets that a revocation may commit."""
         self._commits.stage(offsets)
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, int], timeout_s: float = COMMIT_SECONDS) -> bool:
         """Store offsets for the group, never backwards. False if the group refused or did not answer in time."""
         due = self._commits.due(self._consumer.assignment(), offsets)
         if not due:
             return True
         try:
-            self._consumer.commit(due, timeout_ms=_COMMIT_MS)
+            self._consumer.commit(due, timeout_ms=round(timeout_s * 1000))
         except KafkaError as error:
             log.info("offsets were not committed", error=repr(error), partitions=len(due))
             return False
         self._commits.store(due)
         return True
+
+    def still_ours(self) -> bool:
+        """Whether the group is known to count us as a member."""
+        member = self._membership.confirm(self._membership.silent_s())
+        if member:
+            self._membership.renew()
+        return bool(member)
 
     def health(self) -> SourceHealth:
         """Tell what is known of the brokers now; cheap, and safe from any thread."""
@@ -182,27 +216,15 @@ class KafkaSource:
         """Leave the group within `timeout_s`, committing what was staged."""
         self._listener.commit_seconds = _LEAVING_SHARE * timeout_s
         # On a thread, because the client waits without a limit for an IO thread that may be resolving a name.
-        leaving = threading.Thread(target=self._leave, args=(_LEAVING_SHARE * timeout_s,), daemon=True)
+        leaving = threading.Thread(
+            target=leave, args=(self._consumer, self._clock, _LEAVING_SHARE * timeout_s), daemon=True
+        )
         leaving.start()
         leaving.join(timeout_s)
         if leaving.is_alive():
             log.warning("the group was not left in time; it will notice by itself", seconds=timeout_s)
         if self._tokens is not None:
             self._tokens.close()
-
-    def _leave(self, timeout_s: float) -> None:
-        try:
-            self._finish_rebalance(timeout_s / 2)
-            self._consumer.close(autocommit=False, timeout_ms=round(timeout_s * 1000))
-        except KafkaError as error:
-            log.warning("leaving the group failed", error=repr(error))
-
-    def _finish_rebalance(self, timeout_s: float) -> None:
-        """See a rebalance that runs through, because the client takes no commit until then."""
-        deadline = self._clock.monotonic() + timeout_s
-        while self._consumer.group_metadata().state == MemberState.REBALANCING and self._clock.monotonic() < deadline:
-            with contextlib.suppress(KafkaError, PoisonedBatchError):
-                self._consumer.poll(timeout_ms=round(_PAUSE_SECONDS * 1000))
 
     def _poll_client(self, timeout_s: float) -> _Records:
         try:
@@ -240,23 +262,17 @@ class KafkaSource:
 
         A process that was stopped, or cut off, is handed records of partitions that it has lost for about a second.
         """
-        now = self._clock.monotonic()
-        silent = now - self._confirmed
-        if records:
-            silent = max(silent, now - kafka_guards.last_heartbeat_answer(self._consumer))
-        if silent <= self._options.session_timeout_s / 2 or not self._consumer.assignment():
-            self._confirmed = now
-            return records
-        member = kafka_guards.confirm_membership(self._consumer, _MEMBERSHIP_MS)
+        silent = self._membership.silent_s(records=bool(records))
+        member = self._membership.confirm(silent)
         if member:
-            self._confirmed = self._clock.monotonic()
+            self._membership.renew()
             return records
         self._rewind(records)
         if member is False:
             log.warning("the group went on without us, its partitions are dropped", silent_seconds=silent)
             # Lets the client find out now, and tell the listener, instead of after the next batch.
             self._rewind(self._poll_client(_PAUSE_SECONDS))
-            self._confirmed = self._clock.monotonic()
+            self._membership.renew()
         return {}
 
     def _rewind(self, records: _Records) -> None:

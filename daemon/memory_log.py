@@ -1,7 +1,7 @@
 """A log in memory with topics, partitions and consumer groups: the brokers' side of the in-memory Source.
 
-It is driven by whoever holds it, usually a test: append records, expire, corrupt, re-create, stop answering, move
-partitions. Nothing happens by itself.
+It is driven by whoever holds it, usually a test: append records, expire, corrupt, truncate, re-create, stop
+answering, move partitions. Nothing happens by itself.
 """
 
 import itertools
@@ -21,17 +21,28 @@ class Record:
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
     delivered: bool = True
+    epoch: int = 0
 
 
 @dataclass(slots=True)
 class Track:
-    """The log of one partition. Offsets in `corrupt` ranges [first, next) cannot be read."""
+    """The log of one partition. Offsets in `corrupt` ranges [first, next) cannot be read.
+
+    Each truncation begins a leader epoch: `cuts` holds the first offset of every epoch but the first. Without a leader
+    the partition answers no fetch.
+    """
 
     topic_id: int
     begin: int = 0
     records: list[Record] = field(default_factory=list)  # ascending offsets, from `begin` on
     end: int = 0
     corrupt: list[tuple[int, int]] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    led: bool = True
+
+    def end_of_epoch(self, epoch: int) -> int:
+        """Offset up to which the log holds what it held in this epoch."""
+        return min(self.cuts[epoch:], default=self.end)
 
 
 class Member(Protocol):
@@ -83,7 +94,7 @@ class MemoryLog:
         first = track.end
         times = itertools.count(first) if timestamps_ms is None else timestamps_ms
         for value, timestamp_ms in zip(values, times, strict=False):
-            track.records.append(Record(track.end, timestamp_ms, value, headers))
+            track.records.append(Record(track.end, timestamp_ms, value, headers, epoch=len(track.cuts)))
             track.end += 1
         return first
 
@@ -98,6 +109,13 @@ class MemoryLog:
         track = self._tracks[partition]
         track.begin = max(track.begin, begin)
         track.records = [record for record in track.records if record.offset >= begin]
+
+    def truncate(self, partition: Partition, end: int) -> None:
+        """Lose the records from an offset on, as an unclean election does."""
+        track = self._tracks[partition]
+        track.records = [record for record in track.records if record.offset < end]
+        track.end = end
+        track.cuts.append(end)
 
     def corrupt(self, partition: Partition, first: int, following: int) -> None:
         """Make [first, following) unreadable for good."""

@@ -12,6 +12,7 @@ import numpy as np
 from daemon.clock import Clock
 from daemon.memory_log import MemoryLog, Record, Track
 from daemon.source import (
+    COMMIT_SECONDS,
     Assigned,
     Batch,
     Gap,
@@ -51,6 +52,8 @@ class MemorySource:
         self._paused: set[Partition] = set()
         self._ends: dict[Partition, int] = {}  # as last told
         self._topic_ids: dict[Partition, int] = {}
+        self._epochs: dict[Partition, int] = {}  # of the last record before the position
+        self._answered: dict[Partition, float] = {}  # monotonic seconds
         self._staged: dict[Partition, int] = {}
         now = clock.monotonic()
         self._health = SourceHealth(reason="not polled yet", unreachable_since=now, last_progress=now)
@@ -72,15 +75,18 @@ class MemorySource:
         room = self._max_poll_records
         for partition in sorted(self._positions.keys() - self._paused):
             track = self._log.track(partition)
-            if self._topic_ids[partition] != track.topic_id:
-                self._topic_ids[partition] = track.topic_id
-                self._positions[partition] = 0
-                recreated.append(Recreated(partition))
+            if (void := self._void(partition, track)) is not None:
+                recreated.append(void)
+                continue
+            if not track.led:
+                continue
+            self._answered[partition] = now
             gaps += self._skip_unreadable(partition, track)
             records = self._readable(partition, track, room)
             room -= len(records)
             self._ends[partition] = track.end
             if records:
+                self._epochs[partition] = records[-1].epoch
                 batches.append(self._batch(partition, records))
         return Polled(tuple(batches), tuple(gaps), tuple(recreated))
 
@@ -89,13 +95,36 @@ class MemorySource:
         self._require_answers()
         return {partition: self._group.committed.get(partition) for partition in partitions}
 
-    def resume_at(self, partition: Partition, offset: int) -> bool:
+    def resume_at(self, partition: Partition, offset: int, leader_epoch: int = -1) -> bool:
         """Seek to `offset` and let `poll` deliver. False if the partition is no longer ours."""
         if partition not in self._positions:
             return False
         self._positions[partition] = offset
+        self._epochs[partition] = leader_epoch
+        self._answered[partition] = self._clock.monotonic()
         self._paused.discard(partition)
         return True
+
+    def hold(self, partition: Partition) -> None:
+        """Deliver nothing of an owned partition until `release`."""
+        if partition in self._positions:
+            self._paused.add(partition)
+
+    def release(self, partition: Partition) -> None:
+        """Deliver again what was held."""
+        self._paused.discard(partition)
+
+    def topic_id(self, topic: str) -> str:
+        """Id of the topic that `poll` reads; empty where nothing of it is owned."""
+        return next((str(found) for part, found in self._topic_ids.items() if part.topic == topic), "")
+
+    def leader_epoch(self, partition: Partition) -> int:
+        """Leader epoch of the last record before the position; -1 where it is not known."""
+        return self._epochs.get(partition, -1)
+
+    def answered(self, partition: Partition) -> float | None:
+        """Monotonic seconds of the last poll at which the partition had a leader; None if it is not ours."""
+        return self._answered.get(partition)
 
     def position(self, partition: Partition) -> int | None:
         """Offset that is delivered next; moves past control records too."""
@@ -139,13 +168,17 @@ class MemorySource:
         """Name the offsets that a revocation may commit."""
         self._staged = dict(offsets)
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, int], timeout_s: float = COMMIT_SECONDS) -> bool:  # noqa: ARG002
         """Store offsets for the group, never backwards. False if the group refused or did not answer."""
         if not self._log.answering or self not in self._group.members:
             return False
         for partition in self._positions.keys() & offsets.keys():
             self._group.committed[partition] = max(offsets[partition], self._group.committed.get(partition, 0))
         return True
+
+    def still_ours(self) -> bool:
+        """Whether the group counts us as a member."""
+        return self._log.answering and self in self._group.members
 
     def health(self) -> SourceHealth:
         """Tell what is known of the log now."""
@@ -180,7 +213,7 @@ class MemorySource:
         if not lost:
             self.commit({part: offset for part, offset in self._staged.items() if part in partitions})
         for partition in partitions:
-            for known in (self._positions, self._ends, self._topic_ids):
+            for known in (self._positions, self._ends, self._topic_ids, self._epochs, self._answered):
                 known.pop(partition, None)
             self._paused.discard(partition)
             if self._group.owners.get(partition) is self:
@@ -188,6 +221,18 @@ class MemorySource:
         self._enqueue(Revoked(tuple(partitions), lost=lost))
 
     # Reading
+
+    def _void(self, partition: Partition, track: Track) -> Recreated | None:
+        """Tell whether the log is another one than was read, and hold the partition if it is."""
+        epoch, truncated_at = self._epochs.get(partition, -1), None
+        if self._topic_ids[partition] == track.topic_id:
+            truncated_at = track.end_of_epoch(epoch) if epoch >= 0 else None
+            if self._positions[partition] <= (track.end if truncated_at is None else truncated_at):
+                return None
+        self._topic_ids[partition] = track.topic_id
+        self._positions[partition], self._epochs[partition] = 0, -1
+        self._paused.add(partition)
+        return Recreated(partition, truncated_at)
 
     def _skip_unreadable(self, partition: Partition, track: Track) -> list[Gap]:
         gaps = []

@@ -10,12 +10,14 @@ source was made with; they may come from another thread, at any time inside `pol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import OperatingError
+
+COMMIT_SECONDS: Final = 2.0  # a commit's patience
 
 
 class Partition(NamedTuple):
@@ -72,9 +74,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Recreated:
-    """The topic was deleted and made anew: everything known of this partition is void. Reading goes on at 0."""
+    """The log is another one than was read: everything known of this partition is void. It is held until `resume_at`.
+
+    Attributes
+    ----------
+    truncated_at : below it the log is still what was read; None: nothing is known to be, as in a topic made anew
+    """
 
     partition: Partition
+    truncated_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +143,27 @@ class Source(Protocol):
     def committed(self, partitions: Sequence[Partition]) -> Mapping[Partition, int | None]:
         """Return the group's stored offsets; None where it has none."""
 
-    def resume_at(self, partition: Partition, offset: int) -> bool:
-        """Seek to `offset` and let `poll` deliver. False if the partition is no longer ours."""
+    def resume_at(self, partition: Partition, offset: int, leader_epoch: int = -1) -> bool:
+        """Seek to `offset` and let `poll` deliver. False if the partition is no longer ours.
+
+        `leader_epoch` is that of the last record below `offset`, as `leader_epoch` told it: if the log has been
+        truncated below `offset` since then, `poll` says so instead of reading on (KIP-320). -1: not known.
+        """
+
+    def hold(self, partition: Partition) -> None:
+        """Deliver nothing of an owned partition until `release`; its position stays."""
+
+    def release(self, partition: Partition) -> None:
+        """Deliver again what was held."""
+
+    def topic_id(self, topic: str) -> str:
+        """Id of the topic that `poll` reads; one made anew under its name has another one. Empty: not known."""
+
+    def leader_epoch(self, partition: Partition) -> int:
+        """Leader epoch of the last record before the position; -1 where it is not known."""
+
+    def answered(self, partition: Partition) -> float | None:
+        """Monotonic seconds at which brokers last said what a resumed partition has; None if it is not ours."""
 
     def position(self, partition: Partition) -> int | None:
         """Offset that is delivered next; moves past control records too."""
@@ -165,8 +192,11 @@ class Source(Protocol):
     def stage_commit(self, offsets: Mapping[Partition, int]) -> None:
         """Name the offsets that a revocation may commit: what the loop last published, as an immutable map."""
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, int], timeout_s: float = COMMIT_SECONDS) -> bool:
         """Store offsets for the group, never backwards. False if the group refused or did not answer in time."""
+
+    def still_ours(self) -> bool:
+        """Whether the group is known to count us as a member; asked of it only after a long time without a poll."""
 
     def health(self) -> SourceHealth:
         """Tell what is known of the brokers now; cheap, and safe from any thread."""

@@ -164,7 +164,8 @@ class KafkaServer:
             self.process.wait(10)
 
     def _format(self):
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # The tool takes an id that starts with a hyphen for a flag.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         users = [
             argument
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")

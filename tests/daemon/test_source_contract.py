@@ -226,8 +226,8 @@ def test_a_topic_made_anew_is_told_and_read_from_its_start_even_if_it_is_longer_
     world.append(partition, new)
     until(lambda: member.recreated or len(member.changes) > 1, member)
     assert member.owned == {partition}
-    if not member.recreated:  # deletion was noticed first: then the partition was revoked and assigned anew
-        member.source.resume_at(partition, 0)
+    # Told, or, where the deletion was noticed first, revoked and assigned anew: held in either case.
+    member.source.resume_at(partition, 0)
     until(lambda: member.values(partition)[-6:] == new, member)
     assert member.offsets(partition)[-6:] == list(range(6))
     assert member.source.commit({partition: 1})
@@ -259,3 +259,70 @@ def test_a_poll_brings_no_more_than_its_limit_and_nothing_is_left_out(world):
         assert sizes[-1] <= 7
     assert all(member.offsets(Partition(topic, number)) == list(range(25)) for number in range(2))
     world.close(member)
+
+
+def test_what_is_held_delivers_nothing_until_it_is_released_and_loses_nothing(world):
+    topic = world.create_topic(2)
+    held, other = Partition(topic, 0), Partition(topic, 1)
+    member = resumed(world, topic, max_poll_records=5)
+    world.append(held, [b"%d" % index for index in range(30)])
+    until(lambda: member.values(held), member)
+    member.source.hold(held)
+    before = len(member.values(held))
+    assert before < 30
+    world.append(other, [b"x"] * 30)
+    until(lambda: len(member.values(other)) == 30, member)
+    assert len(member.values(held)) == before
+    assert member.source.position(held) == before
+    member.source.release(held)
+    until(lambda: len(member.values(held)) == 30, member)
+    assert member.offsets(held) == list(range(30))
+    world.close(member)
+
+
+def test_a_topic_made_anew_has_another_id_and_records_have_a_leader_epoch(world):
+    topic = world.create_topic()
+    partition = Partition(topic, 0)
+    world.append(partition, [b"a", b"b"])
+    member = resumed(world, topic)
+    assert member.source.leader_epoch(partition) == -1
+    until(lambda: len(member.values(partition)) == 2, member)
+    epoch, topic_id = member.source.leader_epoch(partition), member.source.topic_id(topic)
+    assert epoch >= 0
+    assert topic_id
+    member.source.resume_at(partition, 1, epoch)
+    until(lambda: len(member.values(partition)) == 3, member)
+    assert member.offsets(partition) == [0, 1, 1]
+    world.recreate(topic)
+    until(lambda: member.source.topic_id(topic) not in {topic_id, ""}, member)
+    world.close(member)
+
+
+def test_brokers_answer_for_a_partition_that_is_idle(world):
+    topic = world.create_topic()
+    partition = Partition(topic, 0)
+    member = resumed(world, topic)
+    first = member.source.answered(partition)
+    until(lambda: member.source.answered(partition) > first, member)
+    assert member.source.answered(Partition(topic, 7)) is None
+    assert member.source.still_ours()
+    world.close(member)
+
+
+def test_a_log_that_was_truncated_below_what_was_read_is_told_with_where():
+    world = MemoryWorld()
+    topic = world.create_topic()
+    partition = Partition(topic, 0)
+    world.append(partition, [b"a"] * 9)
+    member = resumed(world, topic)
+    until(lambda: len(member.values(partition)) == 9, member)
+    epoch = member.source.leader_epoch(partition)
+    world.log.truncate(partition, 5)
+    world.append(partition, [b"b"] * 9)  # longer than before: only the epoch tells
+    polled = member.poll()
+    assert [(void.partition, void.truncated_at) for void in polled.recreated] == [(partition, 5)]
+    member.source.resume_at(partition, 4, epoch)
+    until(lambda: len(member.values(partition)) == 19, member)
+    member.source.resume_at(partition, 6, epoch)
+    (void,) = member.poll().recreated
+    assert void.truncated_at == 5

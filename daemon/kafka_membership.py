@@ -1,0 +1,36 @@
+"""Whether the group still counts us as a member, asked where we may have been thrown out without knowing it."""
+
+from typing import Final
+
+from kafka import KafkaConsumer
+
+from daemon import kafka_guards
+from daemon.clock import Clock
+
+_MEMBERSHIP_MS: Final = 2_000
+
+
+class Membership:
+    """Used by the loop's thread. Half a session without a sign of life is long enough to ask."""
+
+    def __init__(self, consumer: KafkaConsumer, clock: Clock, session_timeout_s: float) -> None:
+        self._consumer = consumer
+        self._clock = clock
+        self._trusted_s = session_timeout_s / 2
+        self._confirmed = clock.monotonic()  # when we last knew
+
+    def silent_s(self, *, records: bool = False) -> float:
+        """Seconds since we last knew; where `records` were polled, since the group's last answer."""
+        now = self._clock.monotonic()
+        silent = now - self._confirmed
+        return max(silent, now - kafka_guards.last_heartbeat_answer(self._consumer)) if records else silent
+
+    def confirm(self, silent_s: float) -> bool | None:
+        """Tell whether we are a member: yes, no, or None where the group was asked and did not answer."""
+        if silent_s <= self._trusted_s or not self._consumer.assignment():
+            return True
+        return kafka_guards.confirm_membership(self._consumer, _MEMBERSHIP_MS)
+
+    def renew(self) -> None:
+        """Note that we know now."""
+        self._confirmed = self._clock.monotonic()
