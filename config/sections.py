@@ -1,20 +1,17 @@
 """The small sections: snapshot, dead_letter, export, web, log."""
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from config.addresses import LISTEN_PATTERN, split_address
+from config.durations import PositiveDuration
 from config.kinds import Kind, NotEmpty, ReadableFile, Section, TopicName
 from config.vocabulary import Direction, Estimator
 
 _Items = TypeVar("_Items", bound=tuple[Any, ...])
-
-
-def _this_version(kind: object) -> object:
-    if kind in ("file", "changelog"):
-        raise ValueError(f"`{kind}` comes with a later version; this one has `none`: it rebuilds windows from the log")
-    return kind
 
 
 def _listen_address(text: str) -> str:
@@ -32,11 +29,51 @@ def _distinct(items: _Items) -> _Items:
 class SnapshotSettings(Section):
     """Where the windows' state is kept over a restart."""
 
-    kind: Annotated[Literal["none"], BeforeValidator(_this_version)] = Field(
+    kind: Literal["none", "file", "changelog"] = Field(
         default="none",
-        description="none: a restart reads the last 1.5 windows from Kafka again, which needs no second store. "
-        "The only kind of this version.",
+        description="changelog: a compacted topic, so that any replica can go on with a partition. file: a folder, for "
+        "one replica with a disk of its own, or for several that share it. none: a restart reads the last 1.5 windows "
+        "from Kafka again, which needs no second store.",
     )
+    interval: PositiveDuration = Field(
+        default=timedelta(seconds=30),
+        description="How often what has changed is written; at least 1s. 30s: after a crash so much of the log is read "
+        "again, within seconds, and writing costs little.",
+    )
+    path: Annotated[Path, Kind("folder")] | None = Field(
+        default=None,
+        description="Folder of kind file, which needs it; made if it is missing.",
+    )
+    topic: TopicName | None = Field(
+        default=None,
+        description="Topic of kind changelog; made if it is missing and may be made. None: the group's name and "
+        "`-changelog`.",
+    )
+
+    @field_validator("interval")
+    @classmethod
+    def _not_all_the_time(cls, interval: timedelta) -> timedelta:
+        if interval < timedelta(seconds=1):
+            raise ValueError("is shorter than 1s; write a longer one")
+        return interval
+
+    @field_validator("path")
+    @classmethod
+    def _path_of_a_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        kind = info.data.get("kind")
+        if path is None and kind == "file":
+            raise ValueError("is needed where snapshot.kind is `file`; write the folder")
+        if path is not None and kind in ("none", "changelog"):
+            raise ValueError(f"is not used where snapshot.kind is `{kind}`; write `file` there, or no path")
+        return path
+
+    @field_validator("topic")
+    @classmethod
+    def _topic_of_a_changelog(cls, topic: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("kind")
+        if topic is not None and kind in ("none", "file"):
+            raise ValueError(f"is not used where snapshot.kind is `{kind}`; write `changelog` there, or no topic")
+        return topic
 
 
 class DeadLetterSettings(Section):

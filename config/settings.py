@@ -19,7 +19,7 @@ from config.durations import (
 from config.errors import ConfigError, Problem
 from config.explain import problems_of
 from config.kafka import KafkaSettings
-from config.kinds import NotEmpty, Unit, Whole
+from config.kinds import NotEmpty, Unit, Whole, topic_name
 from config.layers import Layer, environment_layer, file_layer, flag_layer, secret_layer, settle_secrets
 from config.sections import DeadLetterSettings, ExportSettings, LogSettings, SnapshotSettings, WebSettings
 from config.sizes import Size
@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         description="How much of the log a start reads again. auto: as much as the longest window needs; less makes "
         "starts faster and windows incomplete for longer.",
     )
+    replay_rate: Size | None = Field(
+        default=None,
+        description="Bytes of records a second that are read of partitions which are being restored from the log, per "
+        "replica; the others go on at full speed. None: as fast as brokers and this machine can.",
+    )
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings, description="State over restarts.")
     dead_letter: DeadLetterSettings = Field(
         default_factory=DeadLetterSettings, description="What is told of records that cannot be used."
@@ -148,6 +153,28 @@ class Settings(BaseSettings):
                 )
         return letters
 
+    @field_validator("kafka")
+    @classmethod
+    def _changelog_apart(cls, kafka: KafkaSettings, info: ValidationInfo) -> KafkaSettings:
+        snapshot: SnapshotSettings | None = info.data.get("snapshot")
+        if snapshot is None or snapshot.kind != "changelog":
+            return kafka
+        topic = changelog_topic(snapshot, kafka)
+        try:
+            topic_name(topic)
+        except ValueError:
+            raise ValueError(
+                f"of group_id `{kafka.group_id}` no topic's name can be made; write snapshot.topic"
+            ) from None
+        streams: tuple[StreamSettings, ...] = info.data.get("streams", ())
+        letters: DeadLetterSettings | None = info.data.get("dead_letter")
+        others = {stream.topic: f"streams[{number}] reads" for number, stream in enumerate(streams)}
+        if letters is not None and letters.topic is not None:
+            others[letters.topic] = "gets the dead letters"
+        if topic in others:
+            raise ValueError(f"topic `{topic}` of the snapshots is what {others[topic]}; write another snapshot.topic")
+        return kafka
+
     @field_validator("panes_per_window")
     @classmethod
     def _panes_long_enough(cls, panes: int, info: ValidationInfo) -> int:
@@ -185,6 +212,11 @@ class Settings(BaseSettings):
 
     def __repr_name__(self) -> str:
         return "Settings"
+
+
+def changelog_topic(snapshot: SnapshotSettings, kafka: KafkaSettings) -> str:
+    """Return the topic of snapshots of kind changelog."""
+    return snapshot.topic or f"{kafka.group_id}-changelog"
 
 
 def load(

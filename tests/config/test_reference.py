@@ -119,6 +119,8 @@ def test_every_mapping_of_the_schema_is_closed():
         "windows: [10s, 1m]\nmax_skew: 0s\nreplay_span: auto\nmax_record_bytes: 2MiB",
         "replay_span: 3h\nmax_record_bytes: 4096\nlog: {level: warn}",
         "export: {estimators: [naive], moments: true}\nweb: {listen_address: ':9752'}\nsnapshot: {kind: none}",
+        "snapshot: {kind: changelog, interval: 1m, topic: states}\nreplay_rate: 10MiB",
+        "snapshot: {kind: file, path: states}",
     ],
 )
 def test_the_schema_accepts_what_loads(judge, load_text, smallest, text):
@@ -158,7 +160,7 @@ def test_the_schema_accepts_whole_configurations_that_load(judge, load_text, tex
         "replay_span: never",
         "log: {level: warning}",
         "export: {estimators: [best]}",
-        "snapshot: {kind: file}",
+        "snapshot: {kind: disk}",
         "panes_per_window: 1",
         "min_messages: true",
         "web: {listen_address: nowhere}",
