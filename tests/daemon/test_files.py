@@ -225,7 +225,7 @@ def test_quoted_cells_cannot_become_fields(write):
         ("a.jsonl", '{"logp": -1}'.encode("utf-16"), UsageError, "is UTF-16; save it as UTF-8"),
         ("a.csv", "logp,logq\n-1,-1\n".encode("utf-16"), UsageError, "is UTF-16; save it as UTF-8"),
         ("a.csv", "\ufefflogp,logq\n-1,-1\n".encode("utf-16-be"), UsageError, "is UTF-16; save it as UTF-8"),
-        ("a.jsonl", gzip.compress(gzip.compress(b'{"logp": -1}')), UsageError, "is packed twice"),
+        ("a.jsonl", gzip.compress(gzip.compress(b'{"logp": -1}', mtime=0), mtime=0), UsageError, "is packed twice"),
         ("a.parquet", b"PAR1\x15\x04", UsageError, "is Parquet; write it as JSON lines"),
         ("a.csv", b"PK\x03\x04\x14", UsageError, "is a zip archive"),
         ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x04", UsageError, "is packed by zstd; unpack it"),
