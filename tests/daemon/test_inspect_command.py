@@ -190,7 +190,7 @@ def test_a_topic_is_inspected_from_all_partitions_without_a_group(klaxond, kafka
     assert (status, err) == (0, "")
     assert f"topic {topic}: {len(values)} records looked at, JSON" in out
     assert f"topic: {topic}" in out.replace('"', "")
-    assert "messages a minute" in out
+    assert "messages a minute" in " ".join(out.split())  # the line may end between any two words
     if groups is not None:
         assert set(kafka_broker.groups()) == groups
     _, out, _ = klaxond(*arguments, "--records", "20")
