@@ -7,6 +7,7 @@ from typing import Final
 
 from daemon.errors import EXIT_DEPENDENCY, EXIT_OK, EXIT_USAGE
 from daemon.kafka_admin import Admin, TopicFacts
+from daemon.kafka_changelog_topic import missing, misuse, problems
 from daemon.kafka_options import KafkaOptions, missing_dead_letter_topic
 from daemon.kafka_probe import probe
 from daemon.restore import US_PER_MS, replay_span_us
@@ -57,6 +58,8 @@ def check_brokers(options: KafkaOptions, streams: Sequence[Stream]) -> Iterator[
                 yield from _check_stream(admin, options, stream)
             if options.dead_letter_topic is not None:
                 yield _check_dead_letters(admin, options, options.dead_letter_topic)
+            if options.changelog_topic is not None:
+                yield from _check_changelog(admin, options, options.changelog_topic)
     except SourceUnavailableError as unavailable:
         yield Finding(Grade.MISSING, str(unavailable))
 
@@ -81,6 +84,20 @@ def _check_dead_letters(admin: Admin, options: KafkaOptions, topic: str) -> Find
     if facts is None:
         return Finding(Grade.MISSING, missing_dead_letter_topic(topic, options.bootstrap_servers))
     return Finding(Grade.OK, f"{_described(facts)}, for dead letters")
+
+
+def _check_changelog(admin: Admin, options: KafkaOptions, topic: str) -> Iterator[Finding]:
+    if problem := misuse(topic, options):
+        yield Finding(Grade.MISFIT, problem)
+        return
+    facts = admin.topic(topic)
+    if facts is None:
+        told = f"{missing(topic, options.bootstrap_servers)}; klaxond run tries to make it"
+        yield Finding(Grade.WARNING, told)
+        return
+    yield Finding(Grade.OK, f"{_described(facts)}, for snapshots")
+    for problem in problems(facts, options):
+        yield Finding(Grade.WARNING, problem)
 
 
 def _described(facts: TopicFacts) -> str:

@@ -15,6 +15,7 @@ from kafka.errors import (
     NotCoordinatorError,
     TopicAlreadyExistsError,
 )
+from kafka.net.compat import KafkaNetClient
 
 from daemon import kafka_guards
 from daemon.errors import OperatingError
@@ -84,7 +85,7 @@ class Admin:
         self._timeout_ms = round(timeout_s * 1000)
         self._connection = client_arguments(security)
         try:
-            self._client = KafkaAdminClient(
+            self._client = _made(
                 bootstrap_servers=list(self._servers),
                 client_id=CLIENT_ID,
                 bootstrap_timeout_ms=self._timeout_ms,
@@ -204,6 +205,22 @@ class Admin:
     def _close_tokens(self) -> None:
         if "sasl_oauth_token_provider" in self._connection:
             self._connection["sasl_oauth_token_provider"].close()
+
+
+def _made(**arguments: object) -> KafkaAdminClient:
+    """Make a client; where its constructor gives up, end the thread that it leaves behind."""
+    connections: list[KafkaNetClient] = []
+
+    def connected(**more: object) -> KafkaNetClient:
+        connections.append(KafkaNetClient(**more))
+        return connections[-1]
+
+    try:
+        return KafkaAdminClient(kafka_client=connected, **arguments)
+    except KafkaError:
+        for connection in connections:
+            connection.close()
+        raise
 
 
 def _whole(value: str | None) -> int | None:

@@ -194,10 +194,10 @@ def _key(partition: Partition, name: str) -> bytes:
 
 
 def _prefix(key: bytes) -> bytes:
-    """Return what tells the source partition: a topic's name has no slash."""
+    """Return what tells the source partition; a topic's name has no slash. Empty where it is no key of ours."""
     topic, _, rest = key.partition(b"/")
-    number, _, _ = rest.partition(b"/")
-    return b"%b/%b/" % (topic, number)
+    number, slash, _ = rest.partition(b"/")
+    return b"%b/%b/" % (topic, number) if slash else b""
 
 
 def _name(key: bytes) -> str:

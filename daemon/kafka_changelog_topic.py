@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 PARTITIONS: Final = 9
 #: No record of ours is larger: a chunk with its frame, its key and the header of its batch.
 RECORD_BYTES_MAX: Final = 1_000_000
+ASK_SECONDS: Final = 10.0
 _REPLICAS: Final = 3
 _COMPACTED: Final = "compact"
 #: Compaction leaves the newest segment alone, so segments are short and small: a start reads all of the manifests'
@@ -44,7 +45,7 @@ def opened(options: KafkaOptions, topic: str) -> TopicFacts:
     if all(reasons):
         raise MediumError(f"snapshots: {'; '.join(reasons)}")
     try:
-        with Admin(options.bootstrap_servers, options.security) as admin:
+        with Admin(options.bootstrap_servers, options.security, ASK_SECONDS) as admin:
             return admin.topic(topic) or _made(admin, options, topic)
     except MediumError:
         raise

@@ -1,11 +1,15 @@
 """What check asks of real brokers, while they have no answer yet."""
 
+import socket
+import threading
+
 import pytest
 from kafka import KafkaAdminClient
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from daemon.kafka_admin import Admin
 from daemon.kafka_security import Security
+from daemon.source import SourceUnavailableError
 
 NOT_YET = [CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError]
 
@@ -40,3 +44,12 @@ def test_a_coordinator_that_never_starts_is_named_in_time(kafka_broker, monkeypa
     answering(monkeypatch, [CoordinatorNotAvailableError() for _ in range(100)])
     with Admin([kafka_broker.bootstrap_servers], Security(), timeout_s=1.0) as admin:
         assert "__consumer_offsets" in admin.group_problem("nobody-s")
+
+
+def test_a_port_that_never_answers_leaves_no_thread_behind():
+    threads = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for _ in range(2):
+            with pytest.raises(SourceUnavailableError, match="answers no Kafka request"):
+                Admin((f"127.0.0.1:{silent.getsockname()[1]}",), Security(), timeout_s=0.5)
+    assert threading.active_count() == threads
