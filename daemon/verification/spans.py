@@ -1,12 +1,24 @@
 """Which panes of a snapshot can be checked: asked for, kept, complete, and not newer than the snapshot."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from estimators.pairs import Ints
 from estimators.partitions import PartitionState
 from estimators.spec import RingSpec, StreamSpec
+
+#: Without a wish for another start, so much is checked, or two panes of the longest window where these are longer.
+DEFAULT_US: Final = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Event times [from_us, to_us) as somebody asked for them; None: an hour back from the snapshot's own clock."""
+
+    from_us: int | None = None
+    to_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +66,14 @@ class Plan:
 
     Attributes
     ----------
-    span : what was asked for, widened to panes of the first window
+    span : what was asked for, widened to panes of the first window; None before the first record
     complete_from_us : panes that start before it may lack records, and are left out
     clock_us : the snapshot's partition clock; later panes are left out. None before the first record
     kept_from_us : the longest window keeps nothing older; None as above
     rings : in the order of the windows; some may have no pane
     """
 
-    span: Span
+    span: Span | None
     complete_from_us: int
     clock_us: int | None
     kept_from_us: int | None
@@ -83,33 +95,37 @@ class Plan:
         return max((int(ring.edges_us[-1]) for ring in self.rings if ring.panes), default=None)
 
 
-def plan_of(state: PartitionState, spec: StreamSpec, asked: Span, missing_before_us: int | None = None) -> Plan:
+def plan_of(state: PartitionState, spec: StreamSpec, asked: Asked, missing_before_us: int | None = None) -> Plan:
     """Return the panes that lie in what is asked.
 
     The range is widened to whole panes of the first window; of the longer windows those panes are taken that lie in it
     whole. `missing_before_us` is the snapshot's: what is missing had been appended by then.
     """
-    finest, longest = spec.rings[0], max(spec.rings, key=lambda ring: ring.length_us)
-    wide = Span(
-        edge_us(finest, _index(finest, asked.from_us)),
-        edge_us(finest, _index(finest, asked.to_us - 1) + 1),
-    )
     complete_us = state.complete_from_us
     if missing_before_us is not None:
         complete_us = max(complete_us, missing_before_us + 2 * spec.max_skew_us)
-    kept_us = None if state.clock_us is None else edge_us(longest, _index(longest, state.clock_us) - longest.size + 1)
+    if state.clock_us is None:
+        return Plan(None, complete_us, None, None, ())
+    span = _span_of(spec, asked, state.clock_us)
+    longest = max(spec.rings, key=lambda ring: ring.length_us)
     plans = []
     for window, ring in enumerate(spec.rings):
-        first, last = _first_from(ring, max(wide.from_us, complete_us)), _index(ring, wide.to_us) - 1
-        if state.clock_us is None:
-            last = first - 1
-        else:
-            newest = _index(ring, state.clock_us)
-            first, last = max(first, newest - ring.size + 1), min(last, newest)
-        edges = [edge_us(ring, pane) for pane in range(first, max(last, first - 1) + 2)]
-        label = spec.windows[window].label
-        plans.append(RingPlan(window, label, first, np.array(edges, np.int64), state.overflow_clock_us))
-    return Plan(wide, complete_us, state.clock_us, kept_us, tuple(plans))
+        newest = _index(ring, state.clock_us)
+        first = max(_first_from(ring, max(span.from_us, complete_us)), newest - ring.size + 1)
+        last = max(min(_index(ring, span.to_us) - 1, newest), first - 1)
+        edges = np.array([edge_us(ring, pane) for pane in range(first, last + 2)], np.int64)
+        plans.append(RingPlan(window, spec.windows[window].label, first, edges, state.overflow_clock_us))
+    kept_us = edge_us(longest, _index(longest, state.clock_us) - longest.size + 1)
+    return Plan(span, complete_us, state.clock_us, kept_us, tuple(plans))
+
+
+def _span_of(spec: StreamSpec, asked: Asked, clock_us: int) -> Span:
+    """Fill in what was not asked for, and widen to panes of the first window."""
+    finest, longest = spec.rings[0], max(spec.rings, key=lambda ring: ring.length_us)
+    two_panes_us = -(-2 * longest.length_us // longest.panes_per_window)
+    from_us = clock_us - max(DEFAULT_US, two_panes_us) if asked.from_us is None else asked.from_us
+    to_us = edge_us(longest, _index(longest, clock_us) + 1) if asked.to_us is None else asked.to_us
+    return Span(edge_us(finest, _index(finest, from_us)), edge_us(finest, _index(finest, to_us - 1) + 1))
 
 
 def edge_us(ring: RingSpec, pane: int) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daemon.verification.comparison import compare
 from daemon.verification.recount import Recount
-from daemon.verification.spans import Span, plan_of
+from daemon.verification.spans import Asked, plan_of
 from daemon.verification.terms import COUNT_NAMES, SUM_NAMES, record_hashes, terms_of
 from estimators.moments import COUNT, COUNTS, SUM, SUMS
 from estimators.pairs import Pairs
@@ -19,7 +19,7 @@ from estimators.partitions import begin
 from estimators.spec import WindowSpec
 from estimators.validation import Rules
 
-EVER = Span(0, 2**60)
+EVER = Asked(0, 2**60)
 SHARES = st.lists(st.floats(0, 1), max_size=4)
 quiet = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -174,7 +174,7 @@ def test_panes_before_complete_from_and_what_is_not_asked_are_left_out(logs):
     assert whole.differences == []
     assert whole.from_us >= state.complete_from_us
     part = checked(
-        state, spec, pairs, logs, Span(logs.start_us + 30 * logs.second_us, logs.start_us + 33 * logs.second_us)
+        state, spec, pairs, logs, Asked(logs.start_us + 30 * logs.second_us, logs.start_us + 33 * logs.second_us)
     )
     assert part.from_us >= logs.start_us + 30 * logs.second_us - 7 * logs.second_us // 9 - 1
     assert 0 < part.panes_by_window["7s"] <= 5
