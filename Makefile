@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Extra arguments for demo, test and bench: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
 ARGS ?=
 
-SOURCES := daemon estimators config tests deploy/examples deploy/grafana
+SOURCES := daemon estimators config tests deploy/examples deploy/grafana deploy/helm
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 # Most tests wait for servers most of the time: three at once take half as long on two cores. Status 5: no such tests.
@@ -58,6 +58,7 @@ golden: $(READY) ## rewrite the generated references and golden files; read the 
 	$(BIN)/python -m daemon.metrics_reference
 	$(BIN)/klaxond rules > deploy/prometheus/klaxon.rules.yaml
 	$(BIN)/python -m deploy.grafana.source
+	$(BIN)/python -m deploy.helm.source
 	$(BIN)/python -m tests.fixtures.presets.page
 	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py -k golden
 
