@@ -34,8 +34,8 @@ _MANIFESTS: Final = 0
 class Changelog:
     """See the Medium protocol. The constructor returns at once, brokers or none; the topic is made when first used.
 
-    It has a producer from the first write on, and a consumer from `manifests` to the next write. Whatever fails ends
-    both, so that the next try starts with nothing that may be stale. Raises UsageError for a topic that is read.
+    It has a producer from the first write on, and a consumer from the first read on. Whatever fails ends both, so that
+    the next try starts with nothing that may be stale. Raises UsageError for a topic of records.
     """
 
     kind = "changelog"
@@ -78,7 +78,6 @@ class Changelog:
         """Return the manifests of some partitions, whichever group and writer they are of."""
         prefixes = {_key(partition, ""): partition for partition in partitions}
         with self._in_words():
-            self._end_reader()
             values = self._reading().newest(_MANIFESTS, lambda key: _prefix(key) in prefixes)
         found: dict[Partition, list[Entry]] = {partition: [] for partition in prefixes.values()}
         for key, value in values.items():
@@ -115,7 +114,6 @@ class Changelog:
             self._connection["sasl_oauth_token_provider"].close()
 
     def _writing(self) -> ChangelogWriter:
-        self._end_reader()
         self._open()
         if self._writer is None:
             self._writer = ChangelogWriter(self._topic, writer_arguments(self._options, self._connection))
@@ -177,16 +175,13 @@ class Changelog:
             raise MediumError(failure_in_words(failure, self._topic, self._options)) from failure
 
     def _start_anew(self) -> None:
-        self._end_reader()
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            writer.abandon()
         self._parts = 0
-
-    def _end_reader(self) -> None:
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
+        reader, self._reader = self._reader, None
+        writer, self._writer = self._writer, None
+        if reader is not None:
             reader.close()
+        if writer is not None:
+            writer.abandon()
 
 
 def _key(partition: Partition, name: str) -> bytes:

@@ -34,7 +34,7 @@ _ENDS: Final = 3
 
 
 class ChangelogReader:
-    """Used by one thread, for one restore. Its methods raise KafkaError or SourceUnavailableError."""
+    """Used by one thread. Its methods raise KafkaError or SourceUnavailableError."""
 
     def __init__(self, topic: str, arguments: dict[str, Any]) -> None:
         self._topic = topic
@@ -86,7 +86,7 @@ class ChangelogReader:
                         found[key] = record.value
             for tp in list(pending):
                 self._advance(tp, pending)
-        self._consumer.assign([])
+            self._consumer.assign(list(pending))  # what goes on keeps its position
         return found
 
     def _within_the_log(self, wanted: Mapping[TopicPartition, Mapping[int, bytes]]) -> dict[TopicPartition, list[int]]:
@@ -100,13 +100,12 @@ class ChangelogReader:
         return {tp: offsets for tp, offsets in inside.items() if offsets}
 
     def _advance(self, tp: TopicPartition, pending: dict[TopicPartition, list[int]]) -> None:
-        """Strike off what was passed; go to the next offset, or end with the partition."""
+        """Strike off what was passed; go to the next offset, unless it is near."""
         position, offsets = self._position(tp), pending[tp]
         while offsets and offsets[-1] < position:
             offsets.pop()
         if not offsets:
             del pending[tp]
-            self._consumer.pause(tp)
         elif offsets[-1] - position > _NEAR:
             self._consumer.seek(tp, offsets[-1])
 

@@ -52,4 +52,4 @@ def test_a_port_that_never_answers_leaves_no_thread_behind():
         for _ in range(2):
             with pytest.raises(SourceUnavailableError, match="answers no Kafka request"):
                 Admin((f"127.0.0.1:{silent.getsockname()[1]}",), Security(), timeout_s=0.5)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads

@@ -1,5 +1,6 @@
 """A compacted topic as a medium of snapshots, on a real broker."""
 
+import itertools
 import random
 import threading
 import time
@@ -18,10 +19,10 @@ from daemon.kafka_changelog import Changelog
 from daemon.kafka_changelog_reader import ChangelogReader
 from daemon.kafka_changelog_topic import problems
 from daemon.kafka_options import KafkaOptions
-from daemon.kafka_security import Security
+from daemon.kafka_security import Sasl, Security
 from daemon.snapshots.medium import EntriesGoneError, Entry, MediumError, Place
 from daemon.source import Partition
-from tests.kafka_server import free_ports
+from tests.kafka_server import PASSWORD, USER, free_ports
 
 KAFKA = KafkaOptions(bootstrap_servers=("127.0.0.1:1",), group_id="g", topics=("pairs",))
 ONE, OTHER = Partition("pairs", 0), Partition("pairs", 1)
@@ -134,6 +135,22 @@ def test_only_the_record_of_that_name_at_that_place_is_returned(kafka_broker, ch
     assert ours.fetch(ONE, wrong) == {"c/2": b"two"}
     assert ours.fetch(OTHER, places) == {}
     assert ours.fetch(ONE, {}) == {}
+
+
+@pytest.mark.kafka
+def test_chunks_far_apart_in_several_parts_come_by_one_call(kafka_broker, changelog, monkeypatch):
+    ours, turn, draw = (
+        changelog(kafka_broker.bootstrap_servers, named()),
+        itertools.cycle(range(1, 9)),
+        random.Random(1),
+    )
+    monkeypatch.setattr(Changelog, "_part_of", lambda *_: next(turn))
+    values = {f"c/{number}": draw.randbytes(5000) for number in range(800)}
+    places = written(ours, ONE, values)
+    assert {place.part for place in places.values()} == set(range(1, 9))
+    few = {name: places[name] for name in (*draw.sample(sorted(values), 40), "c/799")}
+    assert ours.fetch(ONE, few) == {name: values[name] for name in few}
+    assert ours.fetch(ONE, places) == values
 
 
 @pytest.mark.kafka
@@ -268,9 +285,9 @@ def impatient(monkeypatch):
     monkeypatch.setattr(kafka_changelog_writer, "_REQUEST_MS", 1000)
     monkeypatch.setattr(kafka_changelog_writer, "_DELIVERY_MS", 2000)
     monkeypatch.setattr(kafka_changelog_writer, "_ACKNOWLEDGED_SECONDS", 3.0)
-    monkeypatch.setattr(kafka_changelog_reader, "READ_SECONDS", 2.0)
+    monkeypatch.setattr(kafka_changelog_reader, "READ_SECONDS", 1.5)
     monkeypatch.setattr(kafka_changelog_reader, "_QUESTION_MS", 1000)
-    monkeypatch.setattr(kafka_changelog_topic, "ASK_SECONDS", 2.0)
+    monkeypatch.setattr(kafka_changelog_topic, "ASK_SECONDS", 1.0)
 
 
 @pytest.mark.kafka
@@ -322,6 +339,35 @@ def test_brokers_that_fall_silent_are_an_error_in_time_and_are_used_again_after(
                 break
         assert ours.fetch(ONE, places) == {"c/3": b"three"}
         assert threading.active_count() <= threads + 1, threading.enumerate()  # a consumer more
+
+
+@pytest.mark.kafka
+def test_it_closes_in_time_while_chunks_are_under_way_to_brokers_that_are_silent(kafka_broker, changelog):
+    with kafka_broker.proxy() as proxy:
+        ours = changelog(proxy.address, named())
+        ours.fetch(ONE, written(ours, ONE, {"c/1": b"one"}))
+        proxy.mode = "hole"
+        ours.put(ONE, "c/2", b"two")
+        time.sleep(0.2)
+        began = time.monotonic()
+        ours.close()
+        assert time.monotonic() - began < 4
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(("password", "right"), [(PASSWORD, True), ("wrong-password", False)])
+def test_snapshots_are_written_and_read_with_the_daemon_s_own_credentials(
+    kafka_broker, changelog, impatient, password, right
+):
+    sasl = Sasl(mechanism="SCRAM-SHA-512", username=USER, password=password)
+    security = Security(protocol="SASL_SSL", ca_file=str(kafka_broker.certificates.ca_file), sasl=sasl)
+    ours = changelog(kafka_broker.address("sasl"), named(), security)
+    if right:
+        assert ours.fetch(ONE, written(ours, ONE, {"c/1": b"one"})) == {"c/1": b"one"}
+        return
+    with pytest.raises(MediumError, match=r"check kafka\.sasl") as told:
+        ours.put(ONE, "c/1", b"one")
+    assert password not in str(told.value)
 
 
 @pytest.mark.kafka
