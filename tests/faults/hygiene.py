@@ -1,0 +1,120 @@
+"""What else must hold after any fault: exit statuses, no traceback, bounded stops, counters, memory that stays."""
+
+import re
+import signal
+import statistics
+
+from tests.faults.checks import Verdict
+from tests.faults.world import COMMIT_S, PUBLISH_S
+
+STOP_LIMIT_S = 10.0
+RSS_LIMIT = 700 << 20
+SCRAPE_S = 1.0
+
+
+def check_endings(replicas):
+    """SIGTERM gives 0 within 10 s; nothing ends by itself but where a failpoint kills."""
+    verdict = Verdict()
+    for replica in replicas:
+        for one in replica.incarnations:
+            verdict.compared += 1
+            where = f"{replica.name} process {one.number}"
+            killed = one.status == -signal.SIGKILL and (one.ending == "kill" or one.failpoints)
+            if one.ending == "term" and one.stop_seconds is not None and one.stop_seconds > STOP_LIMIT_S:
+                verdict.add(one.ended, "other", f"{where}: SIGTERM took {one.stop_seconds:.1f} s")
+            if one.status is not None and not killed and not (one.ending == "term" and one.status == 0):
+                verdict.add(one.ended, "other", f"{where}: ended with {one.status} after `{one.ending or 'nothing'}`")
+    return verdict
+
+
+def check_logs(replicas):
+    """No traceback in any log."""
+    verdict = Verdict()
+    for replica in replicas:
+        text = replica.log.read_text(errors="replace")
+        verdict.compared += text.count("\n")
+        for found in re.finditer(r"Traceback", text):
+            verdict.add(0.0, "other", f"{replica.name}: {text[found.start() : found.start() + 2500]}")
+            break
+    return verdict
+
+
+def check_counters(fleet, truths):
+    """The increases of `messages_total` over all processes against the log, within DESIGN.md section 5's bound.
+
+    Returns the verdict and (sum of increases, truth, bound). What a process reads within an interval is taken from
+    its own fastest increase between two publishes, since after a fault it reads faster than the load writes.
+    """
+    verdict = Verdict()
+    last, fastest = {}, 0.0
+    for scrape in fleet.scrapes:
+        known = last.get((scrape.replica, scrape.incarnation))
+        if known is not None and scrape.published > known.published:
+            more = _messages(scrape) - _messages(known)
+            if more < 0:
+                verdict.add(scrape.published, "other", f"replica{scrape.replica}: messages_total fell by {-more:.0f}")
+            fastest = max(fastest, more / max(PUBLISH_S, scrape.published - known.published))
+        else:
+            fastest = max(fastest, _messages(scrape) / 2)
+        last[scrape.replica, scrape.incarnation] = scrape
+    increases = sum(_messages(scrape) for scrape in last.values())
+    truth = sum(len(one.messages) for one in truths.values())
+    bound = 0.0
+    for replica in fleet.replicas:
+        refused = replica.log.read_text(errors="replace").count("were not committed on revocation")
+        bound += refused * COMMIT_S
+        for one in replica.incarnations:
+            if one.status is not None:
+                bound += PUBLISH_S + SCRAPE_S + (COMMIT_S if one.status == -signal.SIGKILL else 0.0)
+    bound *= fastest
+    verdict.compared += len(last)
+    if abs(increases - truth) > bound:
+        verdict.add(0.0, "other", f"counters rose by {increases:.0f}, the log has {truth}; the bound is {bound:.0f}")
+    return verdict, (increases, truth, bound)
+
+
+def _messages(scrape):
+    return scrape.counters["klaxon_messages_total"]
+
+
+def check_memory(replicas):
+    """No process above its memory; threads and descriptors of long-lived ones do not grow."""
+    verdict = Verdict()
+    for replica in replicas:
+        for one in replica.incarnations:
+            if not one.samples:
+                continue
+            verdict.compared += 1
+            most = max(sample[1] for sample in one.samples)
+            where = f"{replica.name} process {one.number}"
+            if most > RSS_LIMIT:
+                verdict.add(0.0, "other", f"{where}: {most >> 20} MiB of memory")
+            if one.samples[-1][0] - one.samples[0][0] > 240:
+                for name, column, limit in (("threads", 2, 4), ("descriptors", 3, 16)):
+                    early, late = _ends(one.samples, column)
+                    if late - early > limit:
+                        verdict.add(0.0, "other", f"{where}: {name} grew from {early:.0f} to {late:.0f}")
+    return verdict
+
+
+def _ends(samples, column):
+    values = [sample[column] for sample in samples]
+    quarter = max(1, len(values) // 4)
+    return statistics.median(values[quarter : 2 * quarter]), statistics.median(values[-quarter:])
+
+
+def slopes(replicas):
+    """Least-squares growth per hour of processes that lived ten minutes: (where, MiB, threads, descriptors)."""
+    rows = []
+    for replica in replicas:
+        for one in replica.incarnations:
+            # The first two minutes fill caches.
+            samples = [sample for sample in one.samples if sample[0] > one.samples[0][0] + 120]
+            if samples and samples[-1][0] - samples[0][0] > 480:
+                hours = [sample[0] / 3600 for sample in samples]
+                growth = [
+                    statistics.linear_regression(hours, [row[column] for row in samples]).slope for column in (1, 2, 3)
+                ]
+                minutes = (samples[-1][0] - samples[0][0]) / 60
+                rows.append((f"{replica.name} process {one.number}", minutes, growth[0] / 2**20, *growth[1:]))
+    return rows

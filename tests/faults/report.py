@@ -1,0 +1,105 @@
+"""A run in words: a table per fault class, what was compared, and every violation with the seed that finds it again."""
+
+import statistics
+from collections import Counter
+
+
+def table(result):
+    """Return the Markdown of a run."""
+    happened = [step for step in result.steps if step.happened]
+    violations = result.outcome.violations
+    lines = [_headline(result, happened), "", *_rows(result, happened, violations), "", *_summary(result, violations)]
+    if not violations and not result.failures and happened:
+        share = f"{3 / len(happened):.1%}"
+        lines.append(
+            f"0 of {len(happened)}: with 95 % confidence fewer than {share} of such faults lose or double anything."
+        )
+    lines += [f"Skipped: {reason}." for reason in result.skipped]
+    lines += [_slope(*row) for row in result.outcome.slopes]
+    return "\n".join(lines) + "\n"
+
+
+def _headline(result, happened):
+    outcome, options = result.outcome, result.options
+    failpoints = sum(step.name.startswith("failpoint") for step in happened)
+    parts = [
+        f"{len(happened) - failpoints} faults and {failpoints} failpoint hits",
+        f"{outcome.pairs:,} accepted pairs in {outcome.records:,} records",
+        f"{options.partitions} partitions",
+        f"{options.replicas} replicas",
+        f"{options.nodes} broker{'s' if options.nodes > 1 else ''}",
+        f"snapshots: {options.kind}",
+        f"seed {options.seed}",
+        f"{result.seconds / 60:.0f} minutes",
+    ]
+    return ", ".join(parts) + "."
+
+
+def _rows(result, happened, violations):
+    yield "| fault | times | recovery, median | worst | lost | double |"
+    yield "|---|---|---|---|---|---|"
+    by_step = _attributed(result.steps, violations)
+    for name in sorted({step.name for step in happened}):
+        steps = [step for step in happened if step.name == name]
+        times = [step.recovery_s for step in steps if step.recovery_s is not None]
+        kinds = Counter(kind for step in steps for kind in by_step.get(id(step), ()))
+        median, worst = (f"{statistics.median(times):.1f} s", f"{max(times):.1f} s") if times else ("-", "-")
+        never = f", {len(steps) - len(times)} not before the next" if len(times) < len(steps) else ""
+        yield f"| {name} | {len(steps)} | {median} | {worst}{never} | {kinds['lost']} | {kinds['double']} |"
+
+
+def _summary(result, violations):
+    outcome = result.outcome
+    windows, kinds = outcome.verdicts["windows"], Counter(kind for _, kind, _ in violations)
+    publishes = outcome.verdicts["conservation"].compared
+    yield (
+        f"Lost: {kinds['lost']}, double: {kinds['double']}, other violations: {kinds['other'] + len(result.failures)}. "
+        f"{windows.compared:,} complete windows of {publishes:,} publishes were compared with the log, "
+        f"{windows.exact:,} of them exactly, {outcome.final_windows} at the end."
+    )
+    if windows.stale:
+        yield (
+            f"{windows.stale:,} complete windows were behind the log, by {windows.stalest_s:.1f} s at most: the client "
+            "does not fetch while the group waits for a dead member, or had not noticed yet that a broker was gone."
+        )
+    if outcome.cells:
+        yield (
+            f"{outcome.cells:,} panes of the last snapshots were compared with the log: counts and audit to the bit, "
+            "sums within 1e-12."
+        )
+    increases, truth, bound = outcome.counters
+    yield (
+        f"Counters rose by {increases:,.0f} messages, the log has {truth:,}: off by {increases - truth:+,.0f}, "
+        f"where {bound:,.0f} are allowed."
+    )
+
+
+def _slope(where, minutes, mib, threads, files):
+    growth = f"memory {mib:+.2f} MiB, threads {threads:+.2f}, descriptors {files:+.2f} an hour"
+    return f"{where}, {minutes:.0f} minutes: {growth}."
+
+
+def details(result, most=40):
+    """Tell each violation, at most so many."""
+    lines = [f"seed {result.options.seed}, logs in {result.folder}", *result.failures]
+    found = result.outcome.violations if result.outcome else []
+    for at, kind, words in found[:most]:
+        step = _step_at(result.steps, at)
+        lines.append(f"{kind}: {words}" + (f" [during or after: {step.name}, {step.words}]" if step else ""))
+    if len(found) > most:
+        lines.append(f"and {len(found) - most} more")
+    return "\n".join(lines)
+
+
+def _step_at(steps, at):
+    before = [step for step in steps if step.started <= at]
+    return before[-1] if before else None
+
+
+def _attributed(steps, violations):
+    kinds = {}
+    for at, kind, _ in violations:
+        step = _step_at(steps, at)
+        if step is not None:
+            kinds.setdefault(id(step), []).append(kind)
+    return kinds
