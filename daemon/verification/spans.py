@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from daemon.snapshots.values import StateHead
 from estimators.pairs import Ints
-from estimators.partitions import PartitionState
 from estimators.spec import RingSpec, StreamSpec
 
 #: Without a wish for another start, so much is checked, or two panes of the longest window where these are longer.
@@ -95,35 +95,36 @@ class Plan:
         return max((int(ring.edges_us[-1]) for ring in self.rings if ring.panes), default=None)
 
 
-def plan_of(state: PartitionState, spec: StreamSpec, asked: Asked, missing_before_us: int | None = None) -> Plan:
+def plan_of(head: StateHead, spec: StreamSpec, asked: Asked, missing_before_us: int | None = None) -> Plan:
     """Return the panes that lie in what is asked.
 
     The range is widened to whole panes of the first window; of the longer windows those panes are taken that lie in it
     whole. `missing_before_us` is the snapshot's: what is missing had been appended by then.
     """
-    complete_us = state.complete_from_us
+    complete_us = head.complete_from_us
     if missing_before_us is not None:
         complete_us = max(complete_us, missing_before_us + 2 * spec.max_skew_us)
-    if state.clock_us is None:
+    if head.clock_us is None:
         return Plan(None, complete_us, None, None, ())
-    span = _span_of(spec, asked, state.clock_us)
     longest = max(spec.rings, key=lambda ring: ring.length_us)
+    kept_us = edge_us(longest, _index(longest, head.clock_us) - longest.size + 1)
+    span = _span_of(spec, asked, head.clock_us, kept_us)
     plans = []
     for window, ring in enumerate(spec.rings):
-        newest = _index(ring, state.clock_us)
+        newest = _index(ring, head.clock_us)
         first = max(_first_from(ring, max(span.from_us, complete_us)), newest - ring.size + 1)
         last = max(min(_index(ring, span.to_us) - 1, newest), first - 1)
         edges = np.array([edge_us(ring, pane) for pane in range(first, last + 2)], np.int64)
-        plans.append(RingPlan(window, spec.windows[window].label, first, edges, state.overflow_clock_us))
-    kept_us = edge_us(longest, _index(longest, state.clock_us) - longest.size + 1)
-    return Plan(span, complete_us, state.clock_us, kept_us, tuple(plans))
+        plans.append(RingPlan(window, spec.windows[window].label, first, edges, head.overflow_clock_us))
+    return Plan(span, complete_us, head.clock_us, kept_us, tuple(plans))
 
 
-def _span_of(spec: StreamSpec, asked: Asked, clock_us: int) -> Span:
+def _span_of(spec: StreamSpec, asked: Asked, clock_us: int, kept_us: int) -> Span:
     """Fill in what was not asked for, and widen to panes of the first window."""
     finest, longest = spec.rings[0], max(spec.rings, key=lambda ring: ring.length_us)
     two_panes_us = -(-2 * longest.length_us // longest.panes_per_window)
-    from_us = clock_us - max(DEFAULT_US, two_panes_us) if asked.from_us is None else asked.from_us
+    back_us = max(DEFAULT_US, two_panes_us)
+    from_us = max(clock_us - back_us, kept_us) if asked.from_us is None else asked.from_us
     to_us = edge_us(longest, _index(longest, clock_us) + 1) if asked.to_us is None else asked.to_us
     return Span(edge_us(finest, _index(finest, from_us)), edge_us(finest, _index(finest, to_us - 1) + 1))
 

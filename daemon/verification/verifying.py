@@ -161,8 +161,9 @@ class Verifier:
         folds = []
         try:
             for stream in self._of(snapshot.partition.topic):
-                state, _ = state_of(images[stream.stream_hash], stream.spec, number)
-                plan = plan_of(state, stream.spec, self.asked, snapshot.missing_before_us)
+                image = images[stream.stream_hash]
+                state, _ = state_of(image, stream.spec, number)
+                plan = plan_of(image.head, stream.spec, self.asked, snapshot.missing_before_us)
                 folds.append((stream, state, plan, Recount(plan, stream.spec, number)))
         except DamagedSnapshotError as damage:
             result.refused.append(f"what its sections say cannot be: {damage}")

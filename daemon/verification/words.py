@@ -56,7 +56,8 @@ def notes(checked: CheckedPartition) -> Iterator[str]:
     """Say of one partition what could not be had or was left out."""
     name = f"{checked.partition.topic}/{checked.partition.number}"
     if checked.snapshot is None:
-        if checked.end == checked.beginning and not checked.refused:
+        if checked.end == checked.beginning:
+            yield f"{name}: the log is empty"
             return
         why = f": {'; '.join(checked.refused)}" if checked.refused else ""
         yield f"{name}: there is no snapshot that can be used{why}"

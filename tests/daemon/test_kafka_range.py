@@ -104,12 +104,14 @@ def test_brokers_that_fall_silent_are_given_up_with_the_offset(world, monkeypatc
     topic = world.create_topic()
     world.append(Partition(topic, 0), [b"x"])
     monkeypatch.setattr(kafka_range, "PATIENCE_SECONDS", 1.0)
-    with world.broker.proxy() as proxy:
-        with RangeReader(world.options(topic, bootstrap_servers=(proxy.address,))) as reader:
-            assert read(reader, Partition(topic, 0), 0, 1) == ({0: b"x"}, [])
-            proxy.mode = "hole"
-            began = time.monotonic()
-            with pytest.raises(SourceUnavailableError, match="after offset 0"):
-                read(reader, Partition(topic, 0), 0, 1)
-            assert time.monotonic() - began < 5
-            proxy.mode = "pass"
+    with (
+        world.broker.proxy() as proxy,
+        RangeReader(world.options(topic, bootstrap_servers=(proxy.address,))) as reader,
+    ):
+        assert read(reader, Partition(topic, 0), 0, 1) == ({0: b"x"}, [])
+        proxy.mode = "hole"
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailableError, match="after offset 0"):
+            read(reader, Partition(topic, 0), 0, 1)
+        assert time.monotonic() - began < 5
+        proxy.mode = "pass"
