@@ -14,7 +14,7 @@ from daemon.errors import OperatingError
 from daemon.kafka_admin import Admin, TopicFacts
 from daemon.kafka_failures import in_words, is_refusal
 from daemon.kafka_options import KafkaOptions
-from daemon.kafka_probe import diagnose, probe
+from daemon.kafka_probe import probe
 from daemon.snapshots.medium import MediumError
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ RECORD_BYTES_MAX: Final = 1_000_000
 ASK_SECONDS: Final = 10.0
 _REPLICAS: Final = 3
 _COMPACTED: Final = "compact"
+_LEADERLESS: Final = "brokers take connections: has each partition a leader, and are min.insync.replicas in sync?"
 #: Compaction leaves the newest segment alone, so segments are short and small: a start reads all of the manifests'
 #: partition, and few bytes that are worth nothing any more.
 _SETTINGS: Final = {
@@ -40,10 +41,8 @@ _SETTINGS: Final = {
 
 def opened(options: KafkaOptions, topic: str) -> TopicFacts:
     """Return the topic as it is, made if it was missing. Raises MediumError where it cannot be had."""
-    # The client leaks a thread when it is made without a broker to talk to, so look first.
-    reasons = [probe(address, options.security).reason for address in options.bootstrap_servers]
-    if all(reasons):
-        raise MediumError(f"snapshots: {'; '.join(reasons)}")
+    if reason := _unreachable(options):  # which sockets tell sooner than the client does
+        raise MediumError(f"topic {topic} for snapshots: {reason}")
     try:
         with Admin(options.bootstrap_servers, options.security, ASK_SECONDS) as admin:
             return admin.topic(topic) or _made(admin, options, topic)
@@ -51,6 +50,12 @@ def opened(options: KafkaOptions, topic: str) -> TopicFacts:
         raise
     except OperatingError as failure:
         raise MediumError(f"topic {topic} for snapshots: {failure}") from failure
+
+
+def _unreachable(options: KafkaOptions) -> str:
+    """Say why no broker can be reached; empty if one can."""
+    reasons = [probe(address, options.security).reason for address in options.bootstrap_servers]
+    return "; ".join(reasons) if all(reasons) else ""
 
 
 def _made(admin: Admin, options: KafkaOptions, topic: str) -> TopicFacts:
@@ -119,11 +124,11 @@ def failure_in_words(failure: Exception, topic: str, options: KafkaOptions) -> s
         case errors.MessageSizeTooLargeError() | errors.RecordListTooLargeError():
             reason = f"it refuses a record for its size ({failure}): set max.message.bytes to 1048588, Kafka's default"
         case errors.NotEnoughReplicasError() | errors.NotEnoughReplicasAfterAppendError():
-            reason = "fewer replicas are in sync than its min.insync.replicas: are all brokers up?"
+            reason = "fewer replicas are in sync than its min.insync.replicas says: are all brokers up?"
         case errors.UnknownTopicOrPartitionError():
             reason = "it is not there"
         case errors.KafkaTimeoutError() | errors.KafkaConnectionError():
-            reason = f"no answer in time ({failure}); {diagnose(options.bootstrap_servers, options.security)}"
+            reason = f"no answer in time ({failure}); {_unreachable(options) or _LEADERLESS}"
         case OperatingError():
             reason = str(failure)
         case _ if is_refusal(failure):
