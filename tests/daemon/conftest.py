@@ -1,10 +1,15 @@
-"""Fixtures of the command line: the command in this process, and a file whose numbers can be recomputed."""
+"""Fixtures: the command in this process, a file whose numbers can be recomputed, media of snapshots in a topic."""
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
+from daemon import kafka_changelog_reader, kafka_changelog_topic, kafka_changelog_writer
+from daemon.kafka_changelog import Changelog
+from daemon.kafka_security import Security
+from tests.daemon.changelog_world import KAFKA
 from tests.e2e.recomputation import Message
 
 MINUTE_US = 60_000_000
@@ -58,3 +63,30 @@ def windows_file(tmp_path_factory):
         "windows: [10m, 30m, 1h]\n"
     )
     return path, config, messages
+
+
+@pytest.fixture
+def changelog():
+    """Make media: changelog(address, topic, security=None)."""
+    made = []
+
+    def make(address, topic, security=None):
+        options = replace(KAFKA, bootstrap_servers=(address,), security=security or Security())
+        made.append(Changelog(options, topic))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Give up within seconds what is given up within half a minute."""
+    monkeypatch.setattr(kafka_changelog_writer, "_METADATA_MS", 1500)
+    monkeypatch.setattr(kafka_changelog_writer, "_REQUEST_MS", 1000)
+    monkeypatch.setattr(kafka_changelog_writer, "_DELIVERY_MS", 2000)
+    monkeypatch.setattr(kafka_changelog_writer, "_ACKNOWLEDGED_SECONDS", 3.0)
+    monkeypatch.setattr(kafka_changelog_reader, "READ_SECONDS", 1.5)
+    monkeypatch.setattr(kafka_changelog_reader, "_QUESTION_MS", 1000)
+    monkeypatch.setattr(kafka_changelog_topic, "ASK_SECONDS", 1.0)
