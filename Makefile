@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Extra arguments for demo, test and bench: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
 ARGS ?=
 
-SOURCES := daemon estimators config tests deploy/examples deploy/grafana deploy/helm
+SOURCES := daemon estimators config tests deploy/compose deploy/examples deploy/grafana deploy/helm
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 # Most tests wait for servers most of the time: three at once take half as long on two cores. Status 5: no such tests.
@@ -57,6 +57,8 @@ golden: $(READY) ## rewrite the generated references and golden files; read the 
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m daemon.metrics_reference
 	$(BIN)/klaxond rules > deploy/prometheus/klaxon.rules.yaml
+	$(BIN)/klaxond rules --config.file deploy/compose/klaxon.yaml --for 30s --grafana-url http://127.0.0.1:3000 \
+	  > deploy/compose/klaxon.rules.yaml
 	$(BIN)/python -m deploy.grafana.source
 	$(BIN)/python -m deploy.helm.source
 	$(BIN)/python -m tests.fixtures.presets.page
@@ -69,6 +71,8 @@ lock: $(READY) ## resolve requirements.txt and requirements-dev.txt anew from py
 	$(COMPILE) $(ARGS) --output-file requirements.txt pyproject.toml
 	$(COMPILE) $(ARGS) --constraints requirements.txt --extra demo --group dev \
 	  --output-file requirements-dev.txt pyproject.toml
+	echo hatchling | $(COMPILE) $(ARGS) --no-annotate --constraints requirements-dev.txt \
+	  --output-file deploy/image/build-requirements.txt -
 
 clean: ## remove everything that the targets above made, .venv included
 	rm -rf $(VENV) dist build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
