@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import closing
 from typing import Annotated, Final, Literal
 
 import typer
@@ -105,22 +106,20 @@ def _chosen(streams: list[Stream], name: str | None) -> list[Stream]:
 
 
 def _checked(settings: Settings, streams: list[Stream], partition: int | None, asked: Asked) -> list[CheckedPartition]:
-    options = kafka_options_of(settings)
-    if not any_reachable(options.bootstrap_servers, options.security):  # the client would try for ten seconds first
-        raise OperatingError(diagnose(options.bootstrap_servers, options.security))
-    topics = _topics(options, streams, partition)
     store = snapshot_store_of(settings, read_only=True)
     if store is None:
         raise UsageError(
             "snapshot.kind is none, so there is no snapshot to verify; set it to file or changelog for the daemon too"
         )
-    try:
+    with closing(store):
+        options = kafka_options_of(settings)
+        if not any_reachable(options.bootstrap_servers, options.security):  # the client would try for ten seconds first
+            raise OperatingError(diagnose(options.bootstrap_servers, options.security))
+        topics = _topics(options, streams, partition)
         with RangeReader(options) as log:
             return Verifier(
                 streams=streams, topics=topics, store=store, log=log, asked=asked, note=_Teller().tell
             ).verify()
-    finally:
-        store.close()
 
 
 def _topics(options: KafkaOptions, streams: list[Stream], partition: int | None) -> dict[str, TopicPartitions]:
