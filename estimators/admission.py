@@ -43,6 +43,7 @@ class SeriesTable:
     free : free slots below len(keys)
     first_us, last_us : int64 [capacity], smallest and largest event time of the accepted messages since admission;
         a free slot's last_us is the largest integer, so that the minimum is that of the live ones
+    revision : grows whenever a slot gets another series or none; means nothing in another process, or of another table
     """
 
     slots: dict[Key, int] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class SeriesTable:
     free: list[int] = field(default_factory=list)
     first_us: Ints = field(default_factory=lambda: _times(_FUTURE_US))
     last_us: Ints = field(default_factory=lambda: _times(_FUTURE_US))
+    revision: int = field(default=0, repr=False, compare=False)
 
     @property
     def capacity(self) -> int:
@@ -119,12 +121,39 @@ def shrink(table: SeriesTable) -> Ints | None:
         return None
     old = np.fromiter(table.slots.values(), np.int64, len(table.slots))
     first_us, last_us = table.first_us[old], table.last_us[old]
-    capacity = _capacity_for(2 * len(old))
+    capacity = capacity_for(2 * len(old))
     table.keys = list(table.slots)
     table.slots = {key: slot for slot, key in enumerate(table.slots)}
     table.free = []
     table.first_us, table.last_us = (_grown(times, capacity) for times in (first_us, last_us))
+    table.revision += 1
     return old
+
+
+def table_of(slots: dict[Key, int], free: list[int], times_us: tuple[Ints, Ints], capacity: int) -> SeriesTable:
+    """Return the table that goes on as one did that is known by these.
+
+    Parameters
+    ----------
+    slots : in the order of admission
+    free : in the order of release; with `slots` all slots from 0 on, each once
+    times_us : first and last event times, int64 [slots], in the order of `slots`
+    """
+    keys: list[Key | None] = [None] * (len(slots) + len(free))
+    for key, slot in slots.items():
+        keys[slot] = key
+    held = np.fromiter(slots.values(), np.int64, len(slots))
+    first_us, last_us = (np.full(capacity, _FUTURE_US, np.int64) for _ in times_us)
+    first_us[held], last_us[held] = times_us
+    return SeriesTable(slots, keys, free, first_us, last_us)
+
+
+def capacity_for(slots: int) -> int:
+    """Return the room that a table of so many slots has."""
+    capacity = CAPACITY_MIN
+    while capacity < slots:
+        capacity *= 2
+    return capacity
 
 
 def _admit_columns(table: SeriesTable, arrivals: Arrivals, max_series: int) -> Admission | None:
@@ -218,6 +247,7 @@ def _adopt(table: SeriesTable, census: _Census) -> None:
         table.keys[slot] = None
         table.last_us[slot] = _FUTURE_US
         table.free.append(slot)
+        table.revision += 1
     for key in census.last_us:
         if key not in table.slots:
             _allocate(table, key)
@@ -227,6 +257,7 @@ def _adopt(table: SeriesTable, census: _Census) -> None:
 
 
 def _allocate(table: SeriesTable, key: Key) -> None:
+    table.revision += 1
     if table.free:
         slot = table.free.pop()
         table.keys[slot] = key
@@ -244,10 +275,3 @@ def _grown(times_us: Ints, capacity: int) -> Ints:
     grown = np.full(capacity, _FUTURE_US, np.int64)
     grown[: len(times_us)] = times_us
     return grown
-
-
-def _capacity_for(slots: int) -> int:
-    capacity = CAPACITY_MIN
-    while capacity < slots:
-        capacity *= 2
-    return capacity

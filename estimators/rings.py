@@ -4,7 +4,7 @@ Pane i lies in row i modulo the ring's size. A ring never subtracts: a pane that
 one leaves nothing behind, not even a rounding error.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -23,10 +23,16 @@ class Ring:
     ----------
     moments : Moments [size, capacity]; expired panes and free slots hold zero
     newest : index of the pane of the partition clock; None before the first record
+    revisions : int64 [size]; a row's one grows whenever its content changes, so that a snapshot writes only what did.
+        They mean nothing in another process, or of another ring
     """
 
     moments: Moments
     newest: int | None = None
+    revisions: Ints = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.revisions = np.zeros(self.size, np.int64)
 
     @property
     def size(self) -> int:
@@ -55,6 +61,7 @@ def advance(ring: Ring, newest: int) -> None:
         ring.moments.sums[rows] = 0.0
         ring.moments.counts[rows] = 0
         ring.moments.max_u[rows] = -np.inf
+        ring.revisions[rows] += 1
         ring.newest = newest
 
 
@@ -75,6 +82,7 @@ def add(ring: Ring, pane: Ints, slot: Ints, moments: Moments) -> None:
     ring.moments.sums[row, slot] += moments.sums
     ring.moments.counts[row, slot] += moments.counts
     ring.moments.max_u[row, slot] = np.maximum(ring.moments.max_u[row, slot], moments.max_u)
+    ring.revisions[row] += 1  # once for each distinct row
 
 
 def merge_into(merged: Moments, oldest: int, series: Ints, ring: Ring, slots: Ints) -> None:
@@ -98,6 +106,8 @@ def merge_into(merged: Moments, oldest: int, series: Ints, ring: Ring, slots: In
 
 def resize(ring: Ring, slots: Ints, capacity: int) -> None:
     """Give the ring another capacity; slot i then holds what slots[i] held."""
+    if not np.array_equal(slots, np.arange(ring.capacity)):
+        ring.revisions += 1
     moments = Moments.zero(ring.size, capacity)
     kept = len(slots)
     moments.sums[:, :kept] = ring.moments.sums[:, slots]

@@ -1,148 +1,158 @@
-"""A state to an image of what changed in it, and an image back to a state that goes on as if nothing had happened."""
+"""From a state to the sections that have changed, and from all sections to the state that goes on as that one did."""
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from daemon.snapshots.damage import DamagedSnapshotError
-from daemon.snapshots.panes import decode_panes, encode_panes, retained, runs
-from daemon.snapshots.series_sections import decode_keys, decode_times, encode_keys, encode_times
+from daemon.snapshots.panes_section import decode_panes, encode_panes
+from daemon.snapshots.runs import Run, is_as_before, runs_of
+from daemon.snapshots.series_section import decode_keys, decode_times, encode_keys, encode_times
 from daemon.snapshots.values import SectionId, StateHead, StateImage
-from estimators.admission import Key, SeriesTable, capacity_for, table_of
+from estimators.admission import SeriesTable, table_of
 from estimators.moments import Moments
-from estimators.partitions import PartitionState
+from estimators.partitions import START_OF_TIME_US, PartitionState
 from estimators.rings import Ring
 from estimators.spec import StreamSpec
 
-_KEYS = SectionId("keys")
-_TIMES = SectionId("times")
+KEYS: Final = SectionId("keys")
+TIMES: Final = SectionId("times")
+_TIMES_END_US: Final = 2**62
 
 
-class Revision(NamedTuple):
-    """Which content of a section was captured.
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """What a state was like when it was captured or restored: the base of the next capture. Only in this process.
 
     Attributes
     ----------
-    parts : of a run of panes the revision of each retained pane, else one number
-    holds : whether there was anything to write
+    table : of the state; of another one nothing here is true
+    keys : the table's revision
     """
 
-    parts: Mapping[int, int]
-    holds: bool
-
-
-#: Of one state object; of another one, even with the same content, they mean nothing.
-Revisions = Mapping[SectionId, Revision]
+    table: SeriesTable
+    keys: int
+    runs: Mapping[SectionId, Run]
 
 
 def capture(
     state: PartitionState, spec: StreamSpec, stream_hash: str, base: Revisions | None
 ) -> tuple[StateImage, Revisions]:
-    """Copy what changed since `base` (all of it where there is none); the state may go on at once.
+    """Return a state with copies of what changed since `base`; None: of everything.
 
-    A section that only lost panes, because they expired, has not changed.
+    The revisions become the base of the next capture once the image is saved; until then the base stays, so that
+    nothing is left out. Costs a copy of what changed, and a look at each pane.
     """
-    sections: dict[SectionId, bytes | None] = {}
-    revisions: dict[SectionId, Revision] = {}
-    for section, parts in _parts(state):
-        before = None if base is None else base.get(section)
-        if before is not None and section != _TIMES and all(before.parts.get(at) == now for at, now in parts.items()):
-            revisions[section] = before
-            if before.holds:
-                sections[section] = None
-            continue
-        content = _encode(state, section)
-        revisions[section] = Revision(parts, holds=bool(content) or section.kind != "panes")
-        if revisions[section].holds:
-            sections[section] = content
-    if len(state.rings) != len(spec.rings):
-        raise AssertionError("the state has other rings than its spec")
-    return StateImage(stream_hash, _head(state), sections), revisions
+    table = state.series
+    if base is not None and base.table is not table:
+        base = None
+    sections: dict[SectionId, bytes | None] = {
+        KEYS: None if base is not None and base.keys == table.revision else encode_keys(table),
+        TIMES: encode_times(table),
+    }
+    runs: dict[SectionId, Run] = {}
+    for index in range(len(spec.rings)):
+        ring = state.rings[index]
+        for section, revisions in runs_of(ring, index):
+            before = None if base is None else base.runs.get(section)
+            if before is not None and is_as_before(revisions, before):
+                is_empty, content = before.is_empty, None
+            else:
+                content = encode_panes(ring, section, revisions)
+                is_empty = content is None
+            runs[section] = Run(revisions, is_empty)
+            if not is_empty:
+                sections[section] = content
+    head = StateHead(
+        clock_us=state.clock_us,
+        clock_jumps=state.clock_jumps,
+        complete_from_us=state.complete_from_us,
+        overflow_clock_us=state.overflow_clock_us,
+        newest=tuple(ring.newest for ring in state.rings),
+        slots=len(table.keys),
+    )
+    return StateImage(stream_hash, head, sections), Revisions(table, table.revision, runs)
 
 
 def state_of(image: StateImage, spec: StreamSpec, partition: int) -> tuple[PartitionState, Revisions]:
-    """Return the state that an image holds; DamagedSnapshotError where the image cannot be one of this spec."""
+    """Return the state that a whole image holds, and the base of its next capture.
+
+    Raises DamagedSnapshotError, also where the image is of another spec; memory is that of the state and its bytes.
+    """
     head = image.head
-    _check(head, spec)
-    table, order = _table(image)
+    _check_head(head, spec)
+    table = _table(image, spec)
     rings = [
-        Ring(Moments.zero(geometry.size, table.capacity), newest)
-        for geometry, newest in zip(spec.rings, head.newest, strict=True)
+        Ring(Moments.zero(ring.size, table.capacity), newest)
+        for ring, newest in zip(spec.rings, head.newest, strict=True)
     ]
-    for section, content in image.sections.items():
-        if section.kind == "panes":
-            _fill(rings, section, content or b"", order)
+    _fill(rings, image, table)
     state = PartitionState(
-        partition, table, rings, head.clock_us, head.clock_jumps, head.complete_from_us, head.overflow_clock_us
+        partition=partition,
+        series=table,
+        rings=rings,
+        clock_us=head.clock_us,
+        clock_jumps=head.clock_jumps,
+        complete_from_us=head.complete_from_us,
+        overflow_clock_us=head.overflow_clock_us,
     )
-    held = image.sections.keys()
-    revisions = {section: Revision(parts, section in held) for section, parts in _parts(state)}
-    return state, revisions
+    runs = {
+        section: Run(revisions, is_empty=False)
+        for index, ring in enumerate(rings)
+        for section, revisions in runs_of(ring, index)
+        if section in image.sections
+    }
+    return state, Revisions(table, table.revision, runs)
 
 
-def _parts(state: PartitionState) -> Iterator[tuple[SectionId, Mapping[int, int]]]:
-    yield _KEYS, {0: state.series.revision}
-    yield _TIMES, {0: 0}
-    for index, ring in enumerate(state.rings):
-        for section in runs(ring, index):
-            yield section, {pane: int(ring.revisions[pane % ring.size]) for pane in retained(ring, section)}
+def _check_head(head: StateHead, spec: StreamSpec) -> None:
+    """Require what every state holds to."""
+    if len(head.newest) != len(spec.rings):
+        raise DamagedSnapshotError(f"the snapshot has {len(head.newest)} windows, and the stream {len(spec.rings)}")
+    clock_us = head.clock_us
+    times = (head.complete_from_us, clock_us, head.overflow_clock_us)
+    if not all(START_OF_TIME_US <= time_us < _TIMES_END_US for time_us in times if time_us is not None):
+        raise DamagedSnapshotError("the snapshot has a time beyond the end of time")
+    if head.overflow_clock_us is not None and (clock_us is None or head.overflow_clock_us > clock_us):
+        raise DamagedSnapshotError("the snapshot has a clock that went back")
+    newest = tuple(None if clock_us is None else ring.pane_of(clock_us) for ring in spec.rings)
+    if head.newest != newest or head.clock_jumps < 0:
+        raise DamagedSnapshotError("the snapshot's newest panes are not those of its clock")
 
 
-def _encode(state: PartitionState, section: SectionId) -> bytes:
-    match section.kind:
-        case "keys":
-            return encode_keys(state.series)
-        case "times":
-            return encode_times(state.series)
-        case "panes":
-            return encode_panes(state.rings[section.ring], section)
+def _table(image: StateImage, spec: StreamSpec) -> SeriesTable:
+    keys = decode_keys(_section(image, KEYS), spec.max_series)
+    first_us, last_us = decode_times(_section(image, TIMES), len(keys.slots))
+    if len(keys.slots) + len(keys.free) != image.head.slots:
+        raise DamagedSnapshotError("the snapshot's series are not those that its head tells")
+    if keys.slots:
+        clock_us = image.head.clock_us
+        if clock_us is None or first_us.min() < START_OF_TIME_US or last_us.max() > clock_us:
+            raise DamagedSnapshotError("the snapshot has a series with times that cannot be")
+        if last_us.min() < spec.longest_ring.oldest_us(clock_us):
+            raise DamagedSnapshotError("the snapshot has a series that has expired")
+    return table_of(keys.slots, keys.free, (first_us, last_us), keys.capacity)
 
 
-def _head(state: PartitionState) -> StateHead:
-    newest = tuple(ring.newest for ring in state.rings)
-    return StateHead(
-        state.clock_us, state.clock_jumps, state.complete_from_us, state.overflow_clock_us, newest,
-        len(state.series.keys),
-    )  # fmt: skip
+def _fill(rings: list[Ring], image: StateImage, table: SeriesTable) -> None:
+    """Fill the rings from the sections of panes; no pane lies in two of them."""
+    is_live = np.zeros(table.capacity, np.bool_)
+    is_live[list(table.slots.values())] = True
+    ends: dict[int, int] = {}
+    for section in sorted(section for section in image.sections if section.kind == "panes"):
+        ring, first, panes = section.ring, section.first_pane, section.panes
+        if ring >= len(rings) or rings[ring].newest is None:
+            raise DamagedSnapshotError(f"the snapshot has panes of window {ring}, which has none")
+        if panes < 1 or first % panes or first < ends.get(ring, first):
+            raise DamagedSnapshotError(f"the snapshot's panes of window {ring} overlap or do not line up")
+        ends[ring] = first + panes
+        decode_panes(_section(image, section), section, rings[ring], is_live)
 
 
-def _check(head: StateHead, spec: StreamSpec) -> None:
-    if head.clock_us is not None and not abs(head.clock_us) < 2**62:
-        raise DamagedSnapshotError(f"its clock shows {head.clock_us} us")
-    newest = tuple(None if head.clock_us is None else ring.pane_of(head.clock_us) for ring in spec.rings)
-    if head.newest != newest:
-        raise DamagedSnapshotError(f"its newest panes are {head.newest}, but its clock says {newest}")
-    if not 0 <= head.slots <= spec.max_series + 1:
-        raise DamagedSnapshotError(f"it has {head.slots} slots, but at most {spec.max_series} series are admitted")
-
-
-def _table(image: StateImage) -> tuple[SeriesTable, list[Key | None]]:
-    slots = image.head.slots
-    contents = [image.sections.get(section) for section in (_KEYS, _TIMES)]
-    if contents[0] is None or contents[1] is None:
-        raise DamagedSnapshotError("it has no table of series")
-    keys = decode_keys(contents[0], slots)
-    first_us, last_us = decode_times(contents[1], slots)
-    live = np.flatnonzero([key is not None for key in keys])
-    if not (first_us[live] <= last_us[live]).all():
-        raise DamagedSnapshotError("a series ended before it began")
-    held = {key: slot for slot, key in enumerate(keys) if key is not None}
-    free = [slot for slot, key in enumerate(keys) if key is None]
-    return table_of(held, free, (first_us[live], last_us[live]), capacity_for(slots)), keys
-
-
-def _fill(rings: list[Ring], section: SectionId, content: bytes, keys: list[Key | None]) -> None:
-    if section.ring >= len(rings) or not 0 < section.panes <= len(content):
-        raise DamagedSnapshotError(f"{section} belongs to no ring")
-    ring = rings[section.ring]
-    held = retained(ring, section)
-    for rows in decode_panes(content, section):
-        if rows.pane not in held:
-            continue  # it has expired since the run was written
-        if len(rows.slots) and (rows.slots[-1] >= len(keys) or any(keys[slot] is None for slot in rows.slots.tolist())):
-            raise DamagedSnapshotError(f"pane {rows.pane} holds a series that is not in the table")
-        row = rows.pane % ring.size
-        ring.moments.sums[row, rows.slots] = rows.moments.sums
-        ring.moments.counts[row, rows.slots] = rows.moments.counts
-        ring.moments.max_u[row, rows.slots] = rows.moments.max_u
+def _section(image: StateImage, section: SectionId) -> bytes:
+    content = image.sections.get(section)
+    if content is None:
+        raise DamagedSnapshotError(f"the snapshot lacks its section {section.kind}")
+    return content
