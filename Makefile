@@ -14,10 +14,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 PYTEST := $(BIN)/python -m pytest -q --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench golden pictures lock clean
+.PHONY: help setup demo test check deploy-check bench golden pictures lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with every locked dependency and klaxond itself
 	@echo "ready: $(BIN)/klaxond"
@@ -49,6 +49,9 @@ check: $(READY) ## what CI runs: format, lint, types, import contracts, then `ma
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(MAKE) --no-print-directory test
+
+deploy-check: $(READY) ## judge chart, manifests, rules, dashboards and image by every tool that is here, one line each
+	@$(BIN)/python -m tests.deploy
 
 bench: $(READY) ## measure speed as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)
