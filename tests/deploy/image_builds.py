@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import uuid
 
-
 #: What answers only where the builder can build.
 _BUILDERS = {"docker": ("docker", "buildx", "ls"), "buildah": ("buildah", "--version")}
 
