@@ -35,12 +35,13 @@ class Changelog:
     """See the Medium protocol. The constructor returns at once, brokers or none; the topic is made when first used.
 
     It has a producer from the first write on, and a consumer from the first read on. Whatever fails ends both, so that
-    the next try starts with nothing that may be stale. Raises UsageError for a topic of records.
+    the next try starts with nothing that may be stale. `read_only`: a topic that is missing is not made, but a
+    MediumError. Raises UsageError for a topic of records.
     """
 
     kind = "changelog"
 
-    def __init__(self, options: KafkaOptions, topic: str) -> None:
+    def __init__(self, options: KafkaOptions, topic: str, *, read_only: bool = False) -> None:
         if problem := misuse(topic, options):
             raise UsageError(problem)
         require_client()
@@ -49,6 +50,7 @@ class Changelog:
         quieten_logs(topic)
         self._options = options
         self._topic = topic
+        self._read_only = read_only
         self._connection = client_arguments(options.security)
         self._writer: ChangelogWriter | None = None
         self._reader: ChangelogReader | None = None
@@ -130,7 +132,7 @@ class Changelog:
         """Look at the topic, and make it, unless that was done and nothing has failed since."""
         if self._parts:
             return
-        facts = opened(self._options, self._topic)
+        facts = opened(self._options, self._topic, may_make=not self._read_only)
         for problem in problems(facts, self._options):
             if problem not in self._told:
                 self._told.add(problem)

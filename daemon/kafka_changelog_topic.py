@@ -39,13 +39,13 @@ _SETTINGS: Final = {
 }
 
 
-def opened(options: KafkaOptions, topic: str) -> TopicFacts:
-    """Return the topic as it is, made if it was missing. Raises MediumError where it cannot be had."""
+def opened(options: KafkaOptions, topic: str, *, may_make: bool) -> TopicFacts:
+    """Return the topic as it is, made if it was missing and may be. Raises MediumError where it cannot be had."""
     if reason := _unreachable(options):  # which sockets tell sooner than the client does
         raise MediumError(f"topic {topic} for snapshots: {reason}")
     try:
         with Admin(options.bootstrap_servers, options.security, ASK_SECONDS) as admin:
-            return admin.topic(topic) or _made(admin, options, topic)
+            return admin.topic(topic) or _made(admin, options, topic, may_make=may_make)
     except MediumError:
         raise
     except OperatingError as failure:
@@ -58,7 +58,9 @@ def _unreachable(options: KafkaOptions) -> str:
     return "; ".join(reasons) if all(reasons) else ""
 
 
-def _made(admin: Admin, options: KafkaOptions, topic: str) -> TopicFacts:
+def _made(admin: Admin, options: KafkaOptions, topic: str, *, may_make: bool) -> TopicFacts:
+    if not may_make:
+        raise MediumError(missing(topic, options.bootstrap_servers))
     replicated = admin.broker_count() >= _REPLICAS
     settings = _SETTINGS | ({"min.insync.replicas": "2"} if replicated else {})
     try:

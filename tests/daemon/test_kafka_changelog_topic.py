@@ -40,6 +40,16 @@ def test_the_topic_is_made_compacted_with_short_segments_and_nothing_that_forget
 
 
 @pytest.mark.kafka
+def test_who_only_reads_makes_no_topic(kafka_broker):
+    topic = named()
+    ours = Changelog(replace(KAFKA, bootstrap_servers=(kafka_broker.bootstrap_servers,)), topic, read_only=True)
+    with pytest.raises(MediumError, match=f"--create --topic {topic}"):
+        ours.manifests([ONE])
+    ours.close()
+    assert topic not in kafka_broker.admin.list_topics()
+
+
+@pytest.mark.kafka
 def test_a_topic_that_may_not_be_made_is_named_with_rights_and_command(kafka_broker, changelog, monkeypatch):
     topic = named()
 
