@@ -11,6 +11,8 @@ from tests.kubernetes_tools import program
 
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "klaxon"
 FEATURES = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
+#: Libyaml's, since dashboards are long.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RELEASE, NAMESPACE = "klaxon", "models"
 #: The least that has to be written.
 LEAST = {
@@ -47,7 +49,7 @@ def helm(*arguments, values):
 def rendered(values, *arguments):
     """Objects that the chart makes of values, by (kind, name)."""
     out = _template(json.dumps(values), arguments)
-    objects = [each for each in yaml.safe_load_all(out) if each]
+    objects = [each for each in yaml.load_all(out, _LOADER) if each]
     named = {(each["kind"], each["metadata"]["name"]): each for each in objects}
     assert len(named) == len(objects)
     return named

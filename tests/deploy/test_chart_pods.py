@@ -147,11 +147,14 @@ def test_a_budget_never_holds_a_node_that_drains_one_replica():
 
 
 def test_the_policy_lets_prometheus_in_and_names_and_brokers_out():
-    spec = rendered(values_of("network"))["NetworkPolicy", "klaxon"]["spec"]
+    objects = rendered(values_of("network"))
+    spec = objects["NetworkPolicy", "klaxon"]["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     (incoming,) = spec["ingress"]
     assert incoming["ports"] == [{"port": "http", "protocol": "TCP"}]
-    assert incoming["from"][0]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "prometheus"}
+    prometheus, testing = (each["podSelector"]["matchLabels"] for each in incoming["from"])
+    assert prometheus == {"app.kubernetes.io/name": "prometheus"}
+    assert testing.items() <= objects["Pod", "klaxon-test-web"]["metadata"]["labels"].items()
     kafka, names, own = spec["egress"]
     assert [each["port"] for each in kafka["ports"]] == [9092, 9093, 19092]
     assert kafka["to"] == [{"ipBlock": {"cidr": "10.0.0.0/8"}}]

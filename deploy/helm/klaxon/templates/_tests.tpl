@@ -1,7 +1,11 @@
 {{- /* What the pods of `helm test` have in common; their labels are not those that the Service selects. */}}
-{{- define "klaxon.testLabels" -}}
+{{- define "klaxon.testSelectorLabels" -}}
 app.kubernetes.io/name: {{ include "klaxon.name" . }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "klaxon.testLabels" -}}
+{{ include "klaxon.testSelectorLabels" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
