@@ -6,8 +6,8 @@ the library once for the process, `attach` patches one consumer, the rest reads 
 
 What is guarded (each has a test that fails without it):
 poison: after a batch that cannot be parsed the next poll never returns; the batch is dropped and named instead.
-handshake: TLS handshakes have no deadline; a firewall at the wrong moment is a silent stop for ever.
 decoders: batches are decompressed without a limit; see daemon/kafka_codecs.py.
+TLS: a handshake has no deadline, a reset before it ends the process; see daemon/kafka_tls_guards.py.
 logs: at DEBUG the client logs passwords; see daemon/kafka_logs.py.
 rejoin: a rebalance is lost if a poll ends between two of its steps; the member is evicted and reads on. And if it is
 not lost, a join that was answered between two polls is thrown away and asked for anew, which makes everybody join
@@ -15,7 +15,6 @@ again, and again.
 """
 
 import functools
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,13 +24,10 @@ import kafka.record.default_records
 import kafka.record.legacy_records
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.net.transport import KafkaSSLTransport
 from kafka.protocol.consumer import OffsetSpec
 from kafka.structs import MemberState
 
-from daemon import kafka_codecs
-
-HANDSHAKE_SECONDS = 10.0
+from daemon import kafka_codecs, kafka_tls_guards
 
 
 class PoisonedBatchError(Exception):
@@ -55,13 +51,12 @@ class PoisonedBatchError(Exception):
 
 
 def install() -> None:
-    """Patch the library for this process: decoders and handshake. Harmless when called again."""
+    """Patch the library for this process: decoders and TLS. Harmless when called again."""
     for module in (kafka.record.default_records, kafka.record.legacy_records):
         for name in ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode"):
             if hasattr(module, name):
                 setattr(module, name, getattr(kafka_codecs, name))
-    if not hasattr(KafkaSSLTransport.handshake, "__wrapped__"):
-        KafkaSSLTransport.handshake = _bounded(KafkaSSLTransport.handshake)
+    kafka_tls_guards.install()
 
 
 def attach(
@@ -105,23 +100,6 @@ async def _connect(
     connection.init_future.add_errback(tell)
     connection._sasl_authenticate = functools.partial(_log_in, connection._sasl_authenticate, tell)
     await connect(node, connection, **more)
-
-
-def _bounded(handshake: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @functools.wraps(handshake)
-    async def bounded(transport: Any) -> None:  # noqa: ANN401 - the client is not typed
-        deadline = time.monotonic() + HANDSHAKE_SECONDS
-        while True:
-            try:
-                transport._sock.do_handshake()
-            except ssl.SSLWantReadError:
-                await transport._net.wait_read(transport._sock, timeout_at=deadline)
-            except ssl.SSLWantWriteError:
-                await transport._net.wait_write(transport._sock, timeout_at=deadline)
-            else:
-                return
-
-    return bounded
 
 
 async def _finish_or_join(coordinator: Any, join: Callable[..., Any], timeout_ms: float | None = None) -> bool:  # noqa: ANN401

@@ -7,6 +7,7 @@ an update of the client, the guard may go.
 import importlib.metadata
 import logging
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,13 +18,14 @@ import kafka.codec
 import kafka.record.util
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaConnectionError, KafkaError
 from kafka.net.transport import KafkaSSLTransport
 
-from daemon import kafka_guards, kafka_logs, kafka_source
+from daemon import kafka_guards, kafka_logs, kafka_source, kafka_tls_guards
 from daemon.errors import OperatingError
 from daemon.kafka_options import KafkaOptions, member_arguments
 from daemon.kafka_requirements import require_client
-from daemon.kafka_security import Sasl, Security
+from daemon.kafka_security import Sasl, Security, ssl_context
 from daemon.source import Gap, Partition
 from tests.kafka_server import PASSWORD, USER
 from tests.source_worlds import KafkaWorld, resumed, until
@@ -245,7 +247,7 @@ def test_a_firewall_that_swallows_tls_handshakes_is_survived(world, monkeypatch,
     topic = world.create_topic()
     partition = Partition(topic, 0)
     kafka_guards.install()
-    monkeypatch.setattr(kafka_guards, "HANDSHAKE_SECONDS", 1.0)
+    monkeypatch.setattr(kafka_tls_guards, "HANDSHAKE_SECONDS", 1.0)
     if not guarded:
         monkeypatch.setattr(KafkaSSLTransport, "handshake", KafkaSSLTransport.handshake.__wrapped__)
         monkeypatch.setattr(kafka_guards, "install", lambda: None)
@@ -268,6 +270,22 @@ def test_a_firewall_that_swallows_tls_handshakes_is_survived(world, monkeypatch,
                 member.source.resume_at(partition, 1)
         assert (member.values(partition) == [b"before", b"after"]) is guarded
         world.close(member)
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "bare"])
+def test_a_connection_that_is_reset_before_its_handshake_is_an_error_of_the_client_not_of_the_system(guarded):
+    kafka_guards.install()
+    begin = KafkaSSLTransport.__init__ if guarded else KafkaSSLTransport.__init__.__wrapped__
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        peer, _ = server.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        peer.close()
+        time.sleep(0.1)
+        with pytest.raises(KafkaConnectionError if guarded else ConnectionError) as told:
+            begin(
+                object.__new__(KafkaSSLTransport), None, client, host="127.0.0.1", ssl_context=ssl_context(Security())
+            )
+        assert isinstance(told.value, KafkaError) is guarded
 
 
 # Static membership
