@@ -10,6 +10,7 @@ def kill_leader(world):
     index = world.cluster.leader(world.topic, partition)
     world.cluster.nodes[index].kill()
     time.sleep(world.dice.uniform(2, 6))
+    world.heal()
     world.cluster.nodes[index].start()
     world.cluster.wait_until_served(90)
     return f"broker {index + 1}"
@@ -22,6 +23,7 @@ def halt_broker(world):
     world.cluster.nodes[index].process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)
     world.cluster.nodes[index].process.send_signal(signal.SIGCONT)
+    world.heal()
     world.cluster.wait_until_served(90)
     return f"broker {index + 1}, {seconds:.1f} s"
 
@@ -32,6 +34,7 @@ def kill_all_brokers(world):
         node.kill()
     seconds = world.dice.uniform(2, 12)
     time.sleep(seconds)
+    world.heal()
     for node in world.cluster.nodes:
         node.start()
     world.cluster.wait_until_served(90)

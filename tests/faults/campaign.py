@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tests.faults import schedule, storage_faults
 from tests.faults.cluster import Cluster
-from tests.faults.fleet import Fleet, Replica
+from tests.faults.fleet import STABLE_S, Fleet, Replica
 from tests.faults.load import Load
 from tests.faults.messages import Messages
+from tests.faults.scenarios import SCENARIOS
 from tests.faults.verdict import judge_run
 from tests.faults.world import GEOMETRY, WINDOWS_US, World, settings
 
@@ -36,6 +37,7 @@ class Options:
     minutes: float | None = None
     every_s: float | None = None
     tls: bool = True
+    scenarios: bool = False
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Run:
     seconds: float = 0.0
     outcome: object = None
     final: float = 0.0
+    told: list = field(default_factory=list)
 
 
 def run(options, folder, say=print):
@@ -82,6 +85,11 @@ def run(options, folder, say=print):
         _finish(world, options, result, say)
         say(f"reading the log back and judging, {time.monotonic() - begun:.0f} s after the start")
         result.outcome = judge_run(world, result, GEOMETRY)
+        for scenario in SCENARIOS if options.scenarios else ():
+            told = scenario(world.cluster, folder, options.kind)
+            result.told.append(told)
+            result.failures += told.wrong
+            say(f"     {told.name}: {told.words}; right in {told.seconds:.1f} s")
     result.seconds = time.monotonic() - begun
     return result
 
@@ -98,9 +106,8 @@ def _world(options, folder, dice, stack, result):
             result.skipped.append("snapshot disk full: a file system of its own needs root")
     replicas = []
     for index in range(options.replicas):
-        kept = _made(snapshots / f"replica{index}")
         tls = options.tls and index == options.replicas - 1
-        given = settings(cluster, topic, options.kind, kept, tls=tls, group=group)
+        given = settings(cluster, topic, options.kind, snapshots, tls=tls, group=group)
         replicas.append(Replica(index, folder, given))
     fleet = Fleet(replicas, options.partitions, max(WINDOWS_US, key=WINDOWS_US.get))
     messages = Messages(options.seed, options.pairs_a_message)
@@ -131,15 +138,19 @@ def _steps(options, dice, begun):
 def _perform(world, step, result, say, number):
     noted = Step(step[0], time.time())
     result.steps.append(noted)
+    world.healed = 0.0
     noted.happened, noted.words = schedule.perform(world, step)
-    noted.healed = time.time()
+    noted.healed = world.healed or time.time()
+    waited = time.time() - noted.healed
     every = result.options.every_s
     if every is None:
         noted.recovery_s = world.fleet.wait_until_recovered(RECOVERY_LIMIT_S)
     else:
-        left = every - (noted.healed - noted.started)
-        noted.recovery_s = world.fleet.wait_until_recovered(max(0.5, left))
+        left = every - (time.time() - noted.started)
+        noted.recovery_s = world.fleet.wait_until_recovered(max(0.5, left - STABLE_S))
         time.sleep(max(0.0, every - (time.time() - noted.started)))
+    if noted.recovery_s is not None:
+        noted.recovery_s += waited
     recovered = "not recovered" if noted.recovery_s is None else f"recovered in {noted.recovery_s:.1f} s"
     say(f"{number + 1:4} {noted.name}: {noted.words}; {recovered}")
     with (result.folder / "steps.jsonl").open("a") as file:

@@ -9,6 +9,7 @@ def kill(world):
     """kill -9 one daemon; another process takes its place."""
     replica = world.any_replica()
     replica.kill()
+    world.heal()
     time.sleep(world.dice.choice((0.0, 0.5, 8.0)))
     replica.start()
     return replica.name

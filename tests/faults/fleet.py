@@ -20,6 +20,8 @@ from tests.kafka_server import free_ports
 
 ROOT = Path(__file__).parents[2]
 SCRAPE_S = 0.4
+#: A daemon that has just been woken does not know yet what it has lost: it must go on saying so.
+STABLE_S = 2.0
 STREAM = "pairs"
 
 
@@ -191,13 +193,15 @@ class Fleet:
         return sorted(owned) == sorted(self.partitions)
 
     def wait_until_recovered(self, timeout):
-        """Return the seconds that it took; None where it did not happen in time."""
-        started = time.monotonic()
-        while time.monotonic() - started < timeout:
+        """Return the seconds until it held for STABLE_S on end; None where that did not begin in time."""
+        started, since = time.monotonic(), None
+        while since is not None or time.monotonic() - started < timeout:
             if self.broken is not None:
                 raise RuntimeError("the harness itself failed") from self.broken
-            if self.recovered():
-                return time.monotonic() - started
+            now = time.monotonic()
+            since = (since or now) if self.recovered() else None
+            if since is not None and now - since >= STABLE_S:
+                return since - started
             time.sleep(0.1)
         return None
 

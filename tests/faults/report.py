@@ -9,6 +9,10 @@ def table(result):
     happened = [step for step in result.steps if step.happened]
     violations = result.outcome.violations
     lines = [_headline(result, happened), "", *_rows(result, happened, violations), "", *_summary(result, violations)]
+    if result.told:
+        lines += ["", "| what changes the truth | came to | right after |", "|---|---|---|"]
+        lines += [f"| {told.name} | {told.words} | {told.seconds:.1f} s |" for told in result.told]
+        lines.append("")
     if not violations and not result.failures and happened:
         share = f"{3 / len(happened):.1%}"
         lines.append(

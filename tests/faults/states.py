@@ -1,5 +1,9 @@
 """A daemon's states laid open as plain numbers by (window, series, pane), for the checker to compare."""
 
+from config.settings import load
+from daemon.snapshots.capturing import state_of
+from daemon.source import Partition
+from daemon.wiring import snapshot_store_of, streams_of
 from estimators.moments import COUNTS, SUMS
 from estimators.retained import retained_panes
 
@@ -24,3 +28,23 @@ def cells_of(state, spec):
                         dict(zip(SUMS, sums, strict=True)),
                     )
     return cells
+
+
+def last_snapshots(config_file, topic, partitions):
+    """Return {partition: (next offset, state, spec)} of the newest intact snapshots that a daemon would load."""
+    settings = load(config_file)
+    store = snapshot_store_of(settings, read_only=True)
+    stream = streams_of(settings)[0]
+    try:
+        found = store.load([Partition(topic, number) for number in partitions], lambda _: True)
+    finally:
+        store.close()
+    return {
+        partition.number: (
+            snapshot.next_offset,
+            state_of(snapshot.images[0], stream.spec, partition.number)[0],
+            stream.spec,
+        )
+        for partition, snapshot in found.items()
+        if snapshot is not None
+    }

@@ -40,19 +40,16 @@ def fill(world):
 
 
 def garble(world):
-    """Tear, overwrite or delete a third of the files of a daemon that is dead, then start it."""
-    replica = world.any_replica()
-    replica.kill()
-    files = sorted(path for path in _folder_of(world, replica).rglob("*") if path.is_file())
+    """Tear, overwrite or delete a third of the files while all daemons are dead, then start them."""
+    for replica in world.replicas:
+        replica.kill()
+    files = sorted(path for path in world.folder.rglob("*") if path.is_file())
     chosen = world.dice.sample(files, len(files) // 3)
     for path in chosen:
         _spoil(world, path)
-    replica.start()
-    return f"{replica.name}, {len(chosen)} of {len(files)} files"
-
-
-def _folder_of(world, replica):
-    return world.folder / replica.name
+    for replica in world.replicas:
+        replica.start()
+    return f"{len(chosen)} of {len(files)} files, all daemons killed"
 
 
 def _spoil(world, path: Path):

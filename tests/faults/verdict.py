@@ -1,10 +1,13 @@
 """The verdict over a run: the log judged by the second program, and everything that was seen compared with it."""
 
+import re
 from dataclasses import dataclass, field
 
-from tests.faults.checks import STALE_LIMIT_S, check_conservation, check_windows
+from tests.faults.cells import differences, fold
+from tests.faults.checks import STALE_LIMIT_S, Verdict, check_conservation, check_windows
 from tests.faults.hygiene import check_counters, check_endings, check_logs, check_memory, slopes
 from tests.faults.raw_log import read_log
+from tests.faults.states import cells_of, last_snapshots
 from tests.faults.truth import judge
 
 #: While brokers or the network fail, a daemon may not know the log's end for so long before its windows say so.
@@ -52,10 +55,38 @@ def judge_run(world, result, geometry):
         outcome.verdicts["windows"].add(result.final, "other", "there was no exact comparison at the end")
     outcome.verdicts["conservation"] = check_conservation(world.fleet.scrapes)
     outcome.verdicts["counters"], outcome.counters = check_counters(world.fleet, truths)
+    if world.kind != "none":
+        outcome.verdicts["snapshots"], outcome.cells = _check_snapshots(world, log, geometry)
     outcome.verdicts["endings"] = check_endings(world.replicas)
     outcome.verdicts["logs"] = check_logs(world.replicas)
     outcome.verdicts["memory"] = check_memory(world.replicas)
     return outcome
+
+
+def _check_snapshots(world, log, geometry):
+    """Compare the panes of the last snapshot of every partition with those folded from the log below its offset."""
+    verdict, cells = Verdict(), 0
+    found = last_snapshots(world.replicas[0].config, world.topic, sorted(log))
+    for partition, records in log.items():
+        if partition not in found:
+            verdict.add(0.0, "other", f"partition {partition}: there is no snapshot at the end")
+            continue
+        next_offset, state, spec = found[partition]
+        below = [record for record in records if record[0] < next_offset]
+        expected = fold(judge(partition, below, geometry), geometry, next_offset, state.complete_from_us)
+        cells += len(expected)
+        for words in differences(cells_of(state, spec), expected, f"partition {partition} at offset {next_offset}"):
+            verdict.add(0.0, "double" if _more(words) else "lost", words)
+        if len(below) < len(records):
+            verdict.add(0.0, "other", f"partition {partition}: SIGTERM left {len(records) - len(below)} records out")
+    verdict.compared = cells
+    return verdict, cells
+
+
+def _more(words):
+    """Whether a difference in words is of a state that holds more than the log."""
+    numbers = re.findall(r"the state has (\d+), the log (\d+)", words)
+    return bool(numbers) and int(numbers[0][0]) > int(numbers[0][1])
 
 
 def _stale_limit(at, steps):

@@ -1,6 +1,7 @@
 """What a fault may touch: brokers, proxies, daemons, load; and how the daemons are configured."""
 
 import random
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class World:
     kind: str
     folder: Path
     changelog: str
+    healed: float = 0.0
+
+    def heal(self):
+        """Note that the fault is over from now on; not needed where it is when the fault's function returns."""
+        self.healed = time.time()
 
     @property
     def replicas(self):
