@@ -1,4 +1,4 @@
-"""Logs that make every kind of state: growth, expiry, overflow, freed slots that are given again, shrinking, late events."""
+"""Logs that make every kind of state: growth, expiry, overflow, slots that are given again, shrinking, late events."""
 
 import numpy as np
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""A restored state goes on as the one that was never interrupted, to the bit; and a capture holds what changed, only."""
+"""A restored state goes on as the one that was never interrupted, to the bit; a capture holds only what changed."""
 
 import copy
 from dataclasses import replace
