@@ -241,3 +241,32 @@ def test_comparing_changes_neither_state_nor_result(logs):
     first, second = (checked(state, spec, pairs, logs) for _ in range(2))
     assert first == second
     assert np.array_equal(before.rings[0].moments.sums, state.rings[0].moments.sums)
+
+
+def test_an_event_at_the_edge_of_a_pane_is_in_the_pane_that_begins_there(logs):
+    spec, second = logs.spec(windows=(WindowSpec("9s", 9 * logs.second_us),)), logs.second_us
+    times = logs.start_us // second * second + second * np.array([0, 1, 2, 3]) - np.array([0, 1, 0, 0])
+    ones = np.full(4, -1.0)
+    pairs = Pairs(ones, ones, None, np.arange(4), [("a",)] * 4, np.arange(4), times, times)
+    plan = plan_of(logs.absorbed(pairs, spec), spec, EVER)
+    recount = Recount(plan, spec, 3)
+    recount.add(pairs)
+    edges = plan.rings[0].edges_us.tolist()
+    counted = {edges[pane]: recount.pane(0, pane).counts[:, 0].tolist() for pane in range(plan.rings[0].panes)}
+    start = int(times[0])
+    assert counted[start] == [2]
+    assert counted[start + 2 * second] == counted[start + 3 * second] == [1]
+    assert checked(logs.absorbed(pairs, spec), spec, pairs, logs).differences == []
+
+
+def test_many_batches_cost_no_digit(logs):
+    spec, batches = logs.spec(), 1000
+    plan = plan_of(logs.absorbed(logs.pairs(1), spec), spec, EVER)
+    recount = Recount(plan, spec, 3)
+    time_us = plan.rings[0].edges_us[:1]
+    drawn = np.random.default_rng(1).normal(0, 1, batches) - 3
+    for u in drawn:
+        at_q = np.array([-9.0])
+        recount.add(Pairs(at_q + u, at_q, None, np.zeros(1, int), [("a",)], np.zeros(1, int), time_us, time_us))
+    exact = [(-9.0 + u) + 9.0 for u in drawn]
+    assert recount.pane(0, 0).sums[0, SUM_NAMES.index("U")] == math.fsum(exact)
