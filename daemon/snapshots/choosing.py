@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from daemon.snapshots.damage import DamagedSnapshotError, UnknownVersionError
+from daemon.snapshots.damage import DamagedSnapshotError
 from daemon.snapshots.manifests import ChunkRef, Manifest, decode_manifest
 from daemon.snapshots.medium import Entry
 from daemon.snapshots.names import ManifestName, group_part, manifest_of
@@ -53,11 +53,11 @@ def find(entries: Iterable[Entry], group: str, partition: Partition) -> Found:
         ours.append(entry)
         try:
             manifest = decode_manifest(entry.value)
-        except (DamagedSnapshotError, UnknownVersionError) as error:
+        except DamagedSnapshotError as error:
             unreadable.append(Unreadable(entry, str(error)))
             continue
         if manifest.snapshot.partition != partition:
-            unreadable.append(Unreadable(entry, f"it tells of {manifest.snapshot.partition}"))
+            unreadable.append(Unreadable(entry, f"it tells of another partition, {manifest.snapshot.partition.number}"))
             continue
         candidates.append(Candidate(name, manifest))
     candidates.sort(key=_newest_last, reverse=True)

@@ -18,7 +18,7 @@ from daemon.snapshots.chunk_writing import Target, write_snapshot
 from daemon.snapshots.collecting import marks_of
 from daemon.snapshots.medium import EntriesGoneError, Medium, MediumError
 from daemon.snapshots.store import Receipt
-from daemon.snapshots.tenure import Tenure
+from daemon.snapshots.tenure import Tenure, random_writer
 from daemon.snapshots.values import Snapshot
 from daemon.source import Partition
 
@@ -32,12 +32,19 @@ _TOLD_MAX: Final = 1000
 
 
 class ChunkStore:
-    """Implements SnapshotStore over a medium, for the partitions of one consumer group."""
+    """Implements SnapshotStore over a medium, for the partitions of one consumer group.
 
-    def __init__(self, medium: Medium, group: str) -> None:
+    Parameters
+    ----------
+    group : snapshots of other groups in the same medium are not looked at
+    new_writer : names each tenure of a partition
+    """
+
+    def __init__(self, medium: Medium, group: str, new_writer: Callable[[], str] = random_writer) -> None:
         self.kind = medium.kind
         self._medium = medium
         self._group = group
+        self._new_writer = new_writer
         self._tenures: dict[Partition, Tenure] = {}
         self._told: set[tuple[str, str]] = set()  # damage that was logged
 
@@ -64,7 +71,7 @@ class ChunkStore:
     def save(self, snapshot: Snapshot) -> Receipt:
         """Write changed sections and some of what other writers left, then the manifest; then collect."""
         target = Target(self._medium, self._group, snapshot.partition)
-        tenure = self._tenures.setdefault(snapshot.partition, Tenure())
+        tenure = self._tenures.setdefault(snapshot.partition, Tenure(self._new_writer()))
         with self._guarded():
             try:
                 receipt, chunks = write_snapshot(target, tenure, snapshot)
@@ -99,7 +106,7 @@ class ChunkStore:
         """Load one partition and begin its tenure; tell too whether there is none only because of damage."""
         for unreadable in found.unreadable:
             self._tell(partition, unreadable.entry.name, unreadable.reason)
-        tenure = self._tenures[partition] = Tenure(marks=marks_of(found.entries), looked_at=0)
+        tenure = self._tenures[partition] = Tenure(self._new_writer(), marks=marks_of(found.entries), looked_at=0)
         damaged = False
         for candidate in found.candidates:
             manifest = candidate.manifest

@@ -17,6 +17,8 @@ from daemon.snapshots.names import manifest_of
 SLOTS_MARGIN: Final = 64
 #: Slots of a writer none of whose manifests can be read.
 SLOTS_UNKNOWN: Final = 1024
+#: Slots of a writer that are ever deleted, whatever a manifest says.
+SLOTS_MAX: Final = 1 << 16
 
 Marks = Mapping[str, bytes]
 
@@ -58,7 +60,7 @@ def dead_writers(found: Found, before: Marks, own: str, kept: Sequence[Manifest]
 def slots_left(writer: str, found: Found) -> range:
     """Return the slots that a dead writer may have filled."""
     highest = [c.manifest.highest_slot for c in found.candidates if c.name.writer == writer]
-    return range(2 * (max(highest) + 1) + SLOTS_MARGIN if highest else SLOTS_UNKNOWN)
+    return range(min(2 * (max(highest) + 1) + SLOTS_MARGIN, SLOTS_MAX) if highest else SLOTS_UNKNOWN)
 
 
 def _is_passed(candidate: Candidate, ours: Manifest) -> bool:

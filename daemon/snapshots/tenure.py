@@ -26,6 +26,7 @@ class Tenure:
 
     Attributes
     ----------
+    writer : 16 hexadecimal digits
     base : what sections of None refer to: the manifest last loaded, or acknowledged
     kept : acknowledged manifests of this writer, the newest first; two at most
     announced : whether the medium knows of this writer
@@ -35,7 +36,7 @@ class Tenure:
     looked_at : `tries` at that look; None before the first
     """
 
-    writer: str = field(default_factory=lambda: secrets.token_hex(8))
+    writer: str
     base: Manifest | None = None
     kept: tuple[Manifest, ...] = ()
     announced: bool = False
@@ -44,6 +45,11 @@ class Tenure:
     slots: Slots = field(default_factory=Slots)
     marks: Marks = field(default_factory=dict)
     looked_at: int | None = None
+
+
+def random_writer() -> str:
+    """Return a name that no other tenure of any process has."""
+    return secrets.token_hex(8)
 
 
 def sections_of(manifest: Manifest) -> Refs:
@@ -81,7 +87,7 @@ def to_read_again(tenure: Tenure, refs: Sequence[ChunkRef]) -> tuple[ChunkRef, .
     if not others:
         return tuple(refs[tenure.tries % len(refs) :][:1]) if refs else ()
     limit = max(REWRITE_BYTES, sum(ref.stored_bytes for ref in refs) // REWRITE_SHARE)
-    chosen = []
+    chosen: list[ChunkRef] = []
     for ref in others:
         limit -= ref.stored_bytes
         if chosen and limit < 0:

@@ -1,4 +1,4 @@
-"""A medium in memory that behaves as badly as a real one may: what is not flushed can be lost, in any part, or come late."""
+"""A medium in memory, as bad as a real one may be: what is not flushed can be lost, in any part, or come late."""
 
 from dataclasses import dataclass, field
 
@@ -15,15 +15,24 @@ class Disk:
     """What outlives processes: a log of (name, value), of which superseded ones may vanish. None: deleted."""
 
     log: list = field(default_factory=list)  # index = offset; (name, value), or None where it was compacted away
+    by_place: bool = True  # as a topic, where what was overwritten is still there for a while; else as a folder
 
     def append(self, name, value):
         self.log.append((name, value))
-        return Place(0, len(self.log) - 1)
+        if not self.by_place:
+            self.compact()
+        return Place(0, len(self.log) - 1 if self.by_place else 0)
 
     def current(self):
         """Name -> value as a reader of the whole log sees it."""
         entries = dict(entry for entry in self.log if entry is not None)
         return {name: value for name, value in entries.items() if value is not None}
+
+    def at(self, name, place):
+        if not self.by_place:
+            return self.current().get(name)
+        entry = self.log[place.offset] if place.offset < len(self.log) else None
+        return entry[1] if entry is not None and entry[0] == name else None
 
     def compact(self):
         newest = {entry[0]: offset for offset, entry in enumerate(self.log) if entry is not None}
@@ -33,8 +42,8 @@ class Disk:
 class MemoryMedium:
     """Implements Medium over a Disk, for one process.
 
-    `before(operation)` is called before each of its operations and may do anything: raise MediumError, raise CrashError,
-    or let other processes run meanwhile, as when this one is stopped.
+    `before(operation)` is called before each operation and may do anything: raise MediumError or CrashError, or let
+    other processes run meanwhile, as when this one is stopped.
     """
 
     kind = "memory"
@@ -72,9 +81,9 @@ class MemoryMedium:
         self._begin("fetch")
         found = {}
         for name, place in wanted.items():
-            entry = self.disk.log[place.offset] if place.offset < len(self.disk.log) else None
-            if entry is not None and entry[0] == name and entry[1] is not None:
-                found[name] = entry[1]
+            value = self.disk.at(name, place)
+            if value is not None:
+                found[name] = value
         return found
 
     def delete(self, partition, chunks, manifests):

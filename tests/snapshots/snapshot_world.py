@@ -1,4 +1,4 @@
-"""A log that makes itself, processes that fold and save it, and a checker in plain Python that shares no code with them."""
+"""A log that makes itself, processes that fold and save it, and a checker that shares no code with them."""
 
 import math
 from fractions import Fraction
@@ -20,13 +20,17 @@ PARTITION = Partition("pairs", 3)
 GROUP = "klaxon"
 STREAM_HASH = "5" * 16
 SPEC = StreamSpec(
-    windows=(WindowSpec("1x", 100), WindowSpec("3x", 300)), panes_per_window=4, burn_in=2, max_skew_us=20, max_series=100
+    windows=(WindowSpec("1x", 100), WindowSpec("3x", 300)),
+    panes_per_window=4,
+    burn_in=2,
+    max_skew_us=20,
+    max_series=100,
 )
 MASK = (1 << 64) - 1
 
 
 def record(topic_id, offset):
-    """(key, u, event time) of a record, for ever the same; `c` is silent for longer than the longest window at times."""
+    """(key, u, event time) of a record, for ever the same; `c` is silent for longer than the windows at times."""
     mixed = splitmix(hash_of(topic_id), offset)
     key = ("c",) if offset // 100 % 3 == 0 and mixed % 7 == 0 else ("ab"[mixed % 2],)
     return key, ((mixed >> 8) % 2001 - 1000) / 700, 1_000_000 + 5 * offset - (mixed >> 24) % 30
@@ -64,6 +68,7 @@ def batch_fold(topic_id, end):
         return cells
     clock = max(event for *_, event in rows)
     for window, (spec, ring) in enumerate(zip(SPEC.windows, SPEC.rings, strict=True)):
+
         def pane_of(time_us, length=spec.length_us):
             return math.floor(Fraction(time_us * SPEC.panes_per_window, length))
 
@@ -98,16 +103,21 @@ def assert_is_cell(counts, sums, records):
         "hash_sum": sum(splitmix(PARTITION.number, offset) & ((1 << 48) - 1) for offset in offsets) & MASK,
     }
     assert {name: int(counts[COUNT[name]]) for name in exact} == exact
-    for name, terms in (("W", [1.0] * len(us)), ("U", us), ("C", [math.expm1(u) for u in us]), ("K2", [u * u / 2 for u in us])):
+    for name, terms in (
+        ("W", [1.0] * len(us)),
+        ("U", us),
+        ("C", [math.expm1(u) for u in us]),
+        ("K2", [u * u / 2 for u in us]),
+    ):
         assert abs(sums[SUM[name]] - math.fsum(terms)) <= 1e-12 * math.fsum(map(abs, terms)), name
 
 
 class Process:
     """One daemon: a state, its offset, and a store over a medium of its own."""
 
-    def __init__(self, medium, make_store=None):
+    def __init__(self, medium, make_store=ChunkStore, *writers):
         self.medium = medium
-        self.store = (make_store or ChunkStore)(medium, GROUP)
+        self.store = make_store(medium, GROUP, *writers)
         self.saves = 0
         self.begin("", 0)
 
@@ -118,6 +128,7 @@ class Process:
 
     def load(self, topic_id, end, now):
         """Restore as the daemon does, and check what was restored; return the offset, None if there is nothing."""
+
         def accepts(snapshot):
             assert all(section is None for image in snapshot.images for section in image.sections.values())
             hashes = {image.stream_hash for image in snapshot.images}
