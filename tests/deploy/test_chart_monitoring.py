@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from daemon import kafka_changelog_topic
-from tests.deploy.charts import FEATURES, config_text, refusal, rendered, values_of, with_least
+from tests.deploy.charts import config_text, refusal, rendered, values_of, with_least
 from tests.deploy.dashboards import FOLDER
 
 OPERATOR = "monitoring.coreos.com/v1/"
@@ -67,7 +67,7 @@ def alerts(groups):
     return [rule for group in groups["groups"] for rule in group["rules"] if "alert" in rule]
 
 
-@pytest.mark.parametrize("feature", [each for each in FEATURES if each != "bare"])
+@pytest.mark.parametrize("feature", ["minimal", "operators"])
 def test_dashboards_are_the_files_for_the_sidecar_and_small_enough(feature):
     objects = rendered(values_of(feature))
     maps = [each for each in objects.values() if "grafana_dashboard" in each["metadata"].get("labels", {})]
