@@ -3,8 +3,8 @@
     python -m tests.benchmarks.bench_snapshots
 
 One partition of 1,000 live series, windows 5m, 1h, 24h, every pane filled; between two snapshots lie 30 s of event
-time, the default interval. The law: the CPU time of all threads that a snapshot takes is at most 3 % of its interval for
-four partitions, so that a loop that reads as fast as it can reads at most 3 % less. Writing to the medium is not in it.
+time, the default interval. The law: the CPU time of all threads that a snapshot takes is at most 3 % of its interval
+for four partitions: a loop that reads as fast as it can reads at most 3 % less. Writing to the medium is not in it.
 The worst case is told besides: a replay in which every pane changes within one interval.
 """
 
