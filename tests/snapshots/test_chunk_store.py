@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count, pairwise
 
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from daemon.snapshots import chunk_cleaning, frames, slots, tenure
 from daemon.snapshots.chunk_store import ChunkStore
+from daemon.snapshots.folder import Folder
 from daemon.snapshots.manifests import encode_manifest
 from daemon.snapshots.medium import EntriesGoneError, MediumError
 from daemon.snapshots.names import manifest_name, manifest_of
@@ -395,7 +397,7 @@ def test_a_full_disk_is_told_costs_nothing_saved_and_heals_when_there_is_room(sm
     process.deliver(300)
     process.save()
     filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(1024))
     for end in (340, 380, 420, 460):
