@@ -118,7 +118,7 @@ def _checked(settings: Settings, streams: list[Stream], partition: int | None, a
         topics = _topics(options, streams, partition)
         with RangeReader(options) as log:
             return Verifier(
-                streams=streams, topics=topics, store=store, log=log, asked=asked, note=_Teller().tell
+                streams=streams, topics=topics, store=store, log=log, asked=asked, note=Teller().tell
             ).verify()
 
 
@@ -139,7 +139,7 @@ def _topics(options: KafkaOptions, streams: list[Stream], partition: int | None)
     return found
 
 
-class _Teller:
+class Teller:
     """Says on standard error how far a long reading is, every two seconds."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ class Difference:
     Attributes
     ----------
     key : labels of the series; None where the pane is compared as a total over its series
-    name : of a count or sum, or `max_u`
+    name : of a count or sum, `max_u`, or `clock_us` of the partition as a whole
     bound : what the two may differ by; 0 for counts and audit
     record : offset of the one record that alone explains the counts; None where no single one does
     """
@@ -53,15 +53,15 @@ class Compared:
     ----------
     panes_by_window : compared panes, by the window's label
     cells : panes of series that hold something in the snapshot or in the log
-    messages : of the log, in the panes of the first window
-    differences : the first ones, in the order of windows and panes
+    messages_by_window : of the log, in these panes
+    differences : the first ones: the clock's, then in the order of windows and panes
     different : all of them, counted
     from_us, to_us : start of the oldest compared pane and end of the newest; None where there is none
     """
 
     panes_by_window: dict[str, int] = field(default_factory=dict)
     cells: int = 0
-    messages: int = 0
+    messages_by_window: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     different: int = 0
     from_us: int | None = None
@@ -72,15 +72,21 @@ class Compared:
         """Compared panes of all windows."""
         return sum(self.panes_by_window.values())
 
+    @property
+    def messages(self) -> int:
+        """Messages of the window whose panes have most."""
+        return max(self.messages_by_window.values(), default=0)
+
     def note(self, found: Difference) -> None:
         """Count a difference, and keep it if there is room."""
         self.different += 1
         if len(self.differences) < DIFFERENCES_MAX:
             self.differences.append(found)
 
-    def note_pane(self, window: str, start_us: int, end_us: int) -> None:
+    def note_pane(self, window: str, start_us: int, end_us: int, *, messages: int) -> None:
         """Count a pane."""
-        self.panes_by_window[window] = self.panes_by_window.get(window, 0) + 1
+        self.panes_by_window[window] += 1
+        self.messages_by_window[window] += messages
         self.from_us = start_us if self.from_us is None else min(self.from_us, start_us)
         self.to_us = end_us if self.to_us is None else max(self.to_us, end_us)
 
@@ -89,7 +95,8 @@ def compare(
     state: PartitionState, spec: StreamSpec, plan: Plan, recount: Recount, not_before_us: int | None = None
 ) -> Compared:
     """Compare every pane of the plan that starts at or after `not_before_us`."""
-    compared = Compared({ring.label: 0 for ring in plan.rings})
+    labels = [ring.label for ring in plan.rings]
+    compared = Compared(dict.fromkeys(labels, 0), messages_by_window=dict.fromkeys(labels, 0))
     for ring in plan.rings:
         held = HeldRing(state, spec, ring)
         edges = ring.edges_us.tolist()
@@ -97,12 +104,34 @@ def compare(
             if not_before_us is not None and start_us < not_before_us:
                 continue
             ours, theirs = _aligned(held.pane(pane), recount.pane(ring.window, pane))
-            compared.note_pane(ring.label, start_us, end_us)
+            compared.note_pane(ring.label, start_us, end_us, messages=int(theirs.counts[:, 0].sum()))
             compared.cells += int(np.count_nonzero(ours.counts.any(1) | theirs.counts.any(1)))
-            compared.messages += 0 if ring.window else int(theirs.counts[:, 0].sum())
             for found in _differences(ours, theirs, (ring.label, start_us, end_us), state.partition):
                 compared.note(found)
+    if compared.panes and (wrong := _wrong_clock(plan, recount, missing=not_before_us is not None)) is not None:
+        compared.different += 1
+        compared.differences.insert(0, wrong)  # of all, and it explains others
     return compared
+
+
+def _wrong_clock(plan: Plan, recount: Recount, *, missing: bool) -> Difference | None:
+    """Compare the clocks: a record that is newer than all that the snapshot has falls into none of its panes.
+
+    Records before those that were read are older than the oldest pane, so they do not matter; the missing ones may.
+    """
+    ours, theirs = plan.clock_us, recount.clock_us
+    first_us = plan.first_us
+    if ours is None or first_us is None or ours < first_us:
+        return None
+    if theirs is None or theirs < ours:
+        if missing:
+            return None
+        return Difference("-", ours, ours, None, "clock_us", ours, theirs or 0, 0, None)
+    return (
+        None
+        if theirs == ours
+        else Difference("-", ours, theirs, None, "clock_us", ours, theirs, 0, recount.clock_offset)
+    )
 
 
 def _aligned(held: HeldPane, found: PaneSums) -> tuple[HeldPane, PaneSums]:

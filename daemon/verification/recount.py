@@ -37,12 +37,20 @@ class PaneSums:
 
 
 class Recount:
-    """Adds up one stream's records of one partition."""
+    """Adds up one stream's records of one partition.
+
+    Attributes
+    ----------
+    clock_us : partition clock by the records that were added; None before the first pair
+    clock_offset : offset of the record that moved it there
+    """
 
     def __init__(self, plan: Plan, spec: StreamSpec, partition: int) -> None:
         self._spec = spec
         self._partition = partition
         self._sheets = [_Sheet(ring) for ring in plan.rings]
+        self.clock_us: int | None = None
+        self.clock_offset: int | None = None
 
     def add(self, pairs: Pairs) -> None:
         """Take the next messages of the log.
@@ -50,12 +58,22 @@ class Recount:
         Late messages need no clock here: a pane that the snapshot still keeps was never late, since what is kept only
         moves on. An event too far ahead of its record's timestamp is known from the record alone.
         """
+        if not len(pairs.offset):
+            return
+        self._tick(pairs)
         terms = terms_of(pairs, self._spec.rules, self._partition)
         event_us = pairs.event_time_us[terms.message]
         in_time = event_us <= pairs.append_time_us[terms.message] + self._spec.max_skew_us
         keys = [pairs.keys[message] for message in terms.message.tolist()]
         for sheet in self._sheets:
             sheet.add(event_us, in_time, keys, terms)
+
+    def _tick(self, pairs: Pairs) -> None:
+        """Every decoded message moves the clock, accepted or not; one from the future as far as it is believed."""
+        seen = np.minimum(pairs.event_time_us, pairs.append_time_us + self._spec.max_skew_us)
+        latest = int(seen.argmax())
+        if self.clock_us is None or int(seen[latest]) > self.clock_us:
+            self.clock_us, self.clock_offset = int(seen[latest]), int(pairs.offset[latest])
 
     def pane(self, window: int, pane: int) -> PaneSums:
         """Return what the log has of one pane of the plan, counted from its first."""

@@ -11,7 +11,7 @@ from daemon.layout import Column, aligned
 from daemon.number_words import counted
 from daemon.verification.outcome import Outcome
 from daemon.verification.verifying import CheckedPartition, CheckedStream
-from daemon.verification.words import conclusion, difference, instant, notes, windows
+from daemon.verification.words import conclusion, differences, instant, notes, windows
 
 #: More lines than somebody reads; JSON has up to a thousand of each stream and partition.
 _DIFFERENCES_MOST: Final = 20
@@ -50,15 +50,15 @@ def _time(time_us: int | None) -> str:
 
 
 def _differences(checked: Sequence[CheckedPartition]) -> Iterator[str]:
-    told = 0
-    for partition in checked:
-        for each in partition.streams:
-            for found in each.compared.differences[: _DIFFERENCES_MOST - told]:
-                told += 1
-                yield difference(each, partition.partition.number, found)
-    more = sum(partition.different for partition in checked) - told
-    if more:
-        yield f"and {counted(more, 'more difference', 'more differences')}; --output json has them"
+    sentences = [
+        sentence
+        for found in checked
+        for each in found.streams
+        for sentence in differences(each, found.partition.number)
+    ]
+    yield from sentences[:_DIFFERENCES_MOST]
+    if (more := len(sentences) - _DIFFERENCES_MOST) > 0:
+        yield f"and {counted(more, 'more pane', 'more panes')} of series; --output json has them"
 
 
 def write_json(checked: Sequence[CheckedPartition], outcome: Outcome, out: TextIO) -> None:
@@ -68,7 +68,7 @@ def write_json(checked: Sequence[CheckedPartition], outcome: Outcome, out: TextI
     snapshot (next_offset, taken_us; null where there is none), records_read, gone_offsets, gaps (first, next, reason),
     notes (sentences), and `streams`: stream, from_us, to_us, panes (by window), cells, messages, different, and
     `differences` (the first thousand: window, pane_start_us, pane_end_us, series, name, in_snapshot, in_log, bound,
-    record_offset; series null: all together).
+    record_offset; series null: all together; name clock_us: of the partition, no pane).
     """
     document = {
         "outcome": outcome.word,

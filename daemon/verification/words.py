@@ -1,5 +1,6 @@
 """A verification in sentences."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -36,20 +37,35 @@ def series(stream: Stream, key: tuple[str, ...] | None) -> str:
     return ", ".join(f"{name}={value}" for name, value in zip(stream.label_names, key, strict=True)) or _ONE_SERIES
 
 
-def difference(checked: CheckedStream, partition: int, found: Difference) -> str:
-    """Say what differs, where, and which record explains it."""
-    text = (
-        f"stream {checked.stream.name}, partition {partition}, window {found.window}, "
-        f"pane {instant(found.pane_start_us)} to {instant(found.pane_end_us)}, {series(checked.stream, found.key)}: "
-        f"{found.name} is {_figure(found.in_snapshot)} in the snapshot, {_figure(found.in_log)} in the log"
-    )
+def differences(checked: CheckedStream, partition: int) -> Iterator[str]:
+    """Say what differs and where, one sentence for each series of a pane."""
+    head = f"stream {checked.stream.name}, partition {partition}"
+    for _, group in itertools.groupby(
+        checked.compared.differences, key=lambda found: (found.window, found.pane_start_us, found.key)
+    ):
+        first, *others = group
+        if first.name == "clock_us":
+            yield f"{head}: {_clocks(first)}"
+            continue
+        values = f"{first.name} is {_figure(first.in_snapshot)} in the snapshot, {_figure(first.in_log)} in the log"
+        pane = f"window {first.window}, pane {instant(first.pane_start_us)} to {instant(first.pane_end_us)}"
+        also = f"; so differ {', '.join(each.name for each in others)}" if others else ""
+        yield f"{head}, {pane}, {series(checked.stream, first.key)}: {values}{also}{_explained(first)}"
+
+
+def _explained(first: Difference) -> str:
+    """Name the record that is lost or counted too often; `first` is the count of messages where that differs."""
+    if first.record is None:
+        return ""
+    often = "more often" if first.in_snapshot > first.in_log else "less often"
+    return f"; the record at offset {first.record:,} alone explains it: it is counted {often} than it is in the log"
+
+
+def _clocks(found: Difference) -> str:
+    held, read = instant(int(found.in_snapshot)), instant(int(found.in_log))
     if found.record is None:
-        return text
-    more = next(
-        each for each in checked.compared.differences if each.record == found.record and each.name == "messages"
-    )
-    often = "more often than" if more.in_snapshot > more.in_log else "less often than"
-    return f"{text}; the record at offset {found.record:,} alone explains it: it is counted {often} it is in the log"
+        return f"the clock is at {held} in the snapshot, and no record of the log is newer than {read}"
+    return f"the clock is at {held} in the snapshot; the record at offset {found.record:,} is of {read} and not counted"
 
 
 def notes(checked: CheckedPartition) -> Iterator[str]:
@@ -83,7 +99,7 @@ def _unchecked(checked: CheckedPartition) -> str:
         return "; nothing follows them, so no pane can be checked"
     if checked.missing_until_us is None:
         return ""
-    return f"; panes that start before {instant(checked.missing_until_us)} and max_skew more are left out"
+    return f"; panes that start before {instant(checked.missing_until_us)} + max_skew are left out"
 
 
 def _left_out(name: str, checked: CheckedStream) -> Iterator[str]:
@@ -127,8 +143,8 @@ def conclusion(checked: Sequence[CheckedPartition], outcome: Outcome) -> str:
             return "NOTHING COMPARED: no pane of the range can be checked; it says above why. This proves nothing."
     messages = sum(each.messages for each in compared)
     return (
-        f"EQUAL: {where} were recomputed from the log. Each of {counted(messages, 'message')} is counted once: counts "
-        "and audit are the same to the bit, sums within 1e-12 of the sum of their terms' sizes."
+        f"EQUAL: {where} were recomputed from the log: counts and audit are the same to the bit, sums within 1e-12 of "
+        f"the sum of their terms' sizes. So each of {counted(messages, 'message')} is counted once."
     )
 
 

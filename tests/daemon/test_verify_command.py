@@ -3,6 +3,9 @@
 import pytest
 import yaml
 
+from daemon.commands import verify
+from daemon.source import Partition
+from daemon.verification.verifying import Progress
 from tests.e2e.conftest import free_port
 
 
@@ -56,3 +59,18 @@ def test_the_help_has_the_exit_statuses_of_this_command(klaxond):
     assert status == 0
     for sentence in ("0  equal", "1  different", "4  nothing was left to compare"):
         assert sentence in out
+
+
+def test_a_long_reading_says_every_two_seconds_how_far_it_is(monkeypatch, capsys):
+    now = [10.0]
+    monkeypatch.setattr(verify.time, "monotonic", lambda: now[0])
+    teller = verify.Teller()
+    for seconds, position in ((11.9, 200), (12.0, 300), (13.0, 400), (14.5, 1_000)):
+        now[0] = seconds
+        teller.tell(Progress(Partition("pairs", 3), 100, position, 1_100))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "reading pairs/3: offset 300 of 1,100, 20%",
+        "reading pairs/3: offset 1,000 of 1,100, 90%",
+    ]

@@ -87,6 +87,7 @@ def test_one_record_more_or_less_or_doubled_is_told_with_its_offset(logs, many):
     for log, sign in ((lost, 1), (doubled, -many)):
         compared = checked(state, spec, log, logs)
         counts = [each for each in compared.differences if each.name == "messages"]
+        assert "clock_us" not in {each.name for each in compared.differences}
         assert {each.window for each in counts} == {"7s", "21s"}
         for each in counts:
             assert each.pane_start_us <= pairs.event_time_us[alone] < each.pane_end_us
@@ -270,3 +271,21 @@ def test_many_batches_cost_no_digit(logs):
         recount.add(Pairs(at_q + u, at_q, None, np.zeros(1, int), [("a",)], np.zeros(1, int), time_us, time_us))
     exact = [(-9.0 + u) + 9.0 for u in drawn]
     assert recount.pane(0, 0).sums[0, SUM_NAMES.index("U")] == math.fsum(exact)
+
+
+def test_a_lost_record_that_is_newer_than_all_others_is_told_by_the_clock(logs):
+    spec, pairs = logs.spec(), logs.pairs(12)
+    newest = int(np.argmax(np.minimum(pairs.event_time_us, pairs.append_time_us + spec.max_skew_us)))
+    pairs.event_time_us[newest] = pairs.append_time_us[newest] + spec.max_skew_us
+    state = logs.absorbed(logs.rows(pairs, pairs.offset != pairs.offset[newest]), spec)
+    late = [each for each in checked(state, spec, pairs, logs).differences if each.name == "clock_us"]
+    assert [(each.in_snapshot, each.in_log) for each in late] == [(state.clock_us, pairs.event_time_us[newest])]
+    assert late[0].record == pairs.offset[newest]
+
+
+def test_a_clock_that_no_record_explains_is_told_unless_records_are_missing(logs):
+    spec, pairs = logs.spec(), logs.pairs(12)
+    state = logs.absorbed(pairs, spec)
+    state.clock_us += 1
+    assert [each.name for each in checked(state, spec, pairs, logs).differences] == ["clock_us"]
+    assert checked(state, spec, pairs, logs, not_before_us=0).differences == []
