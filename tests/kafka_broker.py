@@ -34,7 +34,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from tests.kafka_server import KafkaMissingError, KafkaServer, free_ports
+from tests.kafka_server import KafkaMissingError, KafkaServer
+from tests.ports import free_ports
 from tests.tcp_proxy import Proxy
 
 

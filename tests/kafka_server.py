@@ -8,10 +8,8 @@ OAUTHBEARER), and `proxied` / `proxied_ssl`, which advertise another port than t
 import base64
 import hashlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +18,8 @@ from pathlib import Path
 
 import trustme
 from cryptography.hazmat.primitives import serialization
+
+from tests.ports import free_ports
 
 POM = Path(__file__).with_name("kafka") / "pom.xml"
 USER, PASSWORD = "alice", "alice-secret"
@@ -70,20 +70,6 @@ def artifacts():
             # Another test session was quicker; its copy is the same.
             assert library.is_dir()
     return library
-
-
-def free_ports(count):
-    """Return ports below the ephemeral range, on which nobody listens now."""
-    found = set()
-    while len(found) < count:
-        port = random.SystemRandom().randint(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.add(port)
-    return sorted(found)
 
 
 class Certificates:

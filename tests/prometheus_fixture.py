@@ -15,9 +15,7 @@ skipped with the reason; in CI (`CI=true`) that is a failure.
 
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import time as wall
 import urllib.error
@@ -27,6 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.ports import free_port
 
 READY_SECONDS = 30
 SCRAPE_INTERVAL_SECONDS = 1
@@ -43,7 +43,7 @@ class PrometheusServer:
     """One Prometheus process on a free port, with its own data folder."""
 
     def __init__(self, program, folder, targets, rules, labels, scrape):
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.log = folder / "prometheus.log"
         config = folder / "prometheus.json"  # JSON is YAML
         config.write_text(json.dumps(_configuration(targets, rules, labels, scrape)))
@@ -180,12 +180,3 @@ def _configuration(targets, rules, labels, scrape):
             {"job_name": "klaxon", "static_configs": [{"targets": targets, "labels": labels or {}}], **(scrape or {})}
         ],
     }
-
-
-def _free_port():
-    """Return a port below the ephemeral range, where nobody listens now."""
-    while True:
-        port = random.SystemRandom().randint(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port

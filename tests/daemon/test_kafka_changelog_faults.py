@@ -9,7 +9,8 @@ import pytest
 from daemon.kafka_security import Sasl, Security
 from daemon.snapshots.medium import Entry, MediumError
 from tests.daemon.changelog_world import ONE, named, written
-from tests.kafka_server import PASSWORD, USER, free_ports
+from tests.kafka_server import PASSWORD, USER
+from tests.ports import free_ports
 
 
 def test_without_a_broker_the_medium_is_made_at_once_and_each_use_says_what_to_check(changelog):

@@ -17,7 +17,8 @@ from daemon.kafka_dead_letters import KafkaCarrier
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_security import Sasl, Security
 from tests.e2e.test_dead_letters import letters
-from tests.kafka_server import PASSWORD, USER, free_ports
+from tests.kafka_server import PASSWORD, USER
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 

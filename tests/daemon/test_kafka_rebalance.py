@@ -19,7 +19,7 @@ from daemon.clock import SystemClock
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_source import KafkaSource
 from daemon.source import Partition, Revoked, SourceUnavailableError
-from tests.kafka_server import free_ports
+from tests.ports import free_ports
 from tests.source_worlds import KafkaWorld, Member, resumed, until
 
 ZOMBIE = Path(__file__).with_name("zombie.py")

@@ -19,7 +19,8 @@ from daemon.kafka_oauth import CachedTokens, OAuth, TokenError, fetch_token
 from daemon.kafka_probe import any_reachable, diagnose, probe
 from daemon.kafka_security import SOCKET_OPTIONS, Sasl, Security, client_arguments, ssl_context
 from daemon.source import Partition, SourceUnavailableError
-from tests.kafka_server import PASSWORD, USER, Certificates, free_ports
+from tests.kafka_server import PASSWORD, USER, Certificates
+from tests.ports import free_ports
 from tests.source_worlds import KafkaWorld, resumed, until
 
 WRONG = "wrong-secret"

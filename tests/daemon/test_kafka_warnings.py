@@ -11,7 +11,8 @@ from daemon.kafka_admin import Admin
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_security import Sasl, Security
 from daemon.kafka_warnings import warn_of_topics
-from tests.kafka_server import USER, free_ports
+from tests.kafka_server import USER
+from tests.ports import free_ports
 
 NEEDED_RETENTION_MS = 1  # what no topic lacks
 

@@ -6,7 +6,7 @@ import yaml
 from daemon.commands import verify
 from daemon.source import Partition
 from daemon.verification.verifying import Progress
-from tests.e2e.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """A real klaxond as a child process, and records whose windows can be recomputed."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,15 +102,6 @@ def klaxond(tmp_path):
         if daemon.process.poll() is None:
             daemon.process.kill()
             daemon.process.wait(10)
-
-
-def free_port():
-    """Return a port below the ephemeral range, where nobody listens now."""
-    while True:
-        port = random.SystemRandom().randint(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
 
 
 def values(samples, name, **labels):

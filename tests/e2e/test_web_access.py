@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import free_port
+from tests.ports import free_port
 from tests.web.secure_server import Authority, basic, client, hash_of
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from tests.kafka_server import JVM, Certificates, KafkaServer, artifacts, free_ports
+from tests.kafka_server import JVM, Certificates, KafkaServer, artifacts
+from tests.ports import free_ports
 from tests.tcp_proxy import Proxy
 
 LISTENERS = {"plain": "PLAINTEXT", "proxied": "PLAINTEXT", "proxied_ssl": "SSL"}

@@ -16,7 +16,7 @@ import psutil
 import yaml
 
 from tests.faults.scrapes import parse
-from tests.kafka_server import free_ports
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 SCRAPE_S = 0.4
