@@ -32,7 +32,7 @@ def printed_rules(klaxond, folder, objects, *flags):
         {},
         {"windows": ["90s"], "publish_interval": "1500ms"},
         {"windows": ["1m", "1h30m", "1d"], "min_messages": 1_000_000},
-        {"windows": ["2h", "1w"], "publish_interval": "2m"},
+        {"windows": ["2h", "1w"], "publish_interval": "2m", "snapshot": {"interval": "2m"}},
     ],
 )
 def test_rules_are_those_that_klaxond_prints_for_the_same_configuration(config, klaxond, tmp_path):
