@@ -63,7 +63,7 @@ golden: $(READY) ## rewrite the generated references and golden files; read the 
 	$(BIN)/klaxond rules --config.file deploy/compose/klaxon.yaml --for 30s --grafana-url http://127.0.0.1:3000 \
 	  > deploy/compose/klaxon.rules.yaml
 	$(BIN)/python -m deploy.grafana.source
-	$(BIN)/python -m deploy.helm.source
+	KLAXON_TEST_HELM=$$($(BIN)/python -m tests.kubernetes_tools helm) $(BIN)/python -m deploy.helm.source
 	$(BIN)/python -m tests.fixtures.presets.page
 	KLAXON_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/daemon/test_exposition.py -k golden
 

@@ -122,3 +122,7 @@ def _skip_unless_ci(reason):
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+if __name__ == "__main__":
+    print(program(sys.argv[1]))  # for `make golden`
