@@ -214,7 +214,8 @@ def test_json_tells_every_difference_as_plain_values(world):
     found = partition["streams"][0]["differences"]
     assert {each["record_offset"] for each in found} == {700}
     message = next(each for each in world.traffic.messages if (each.partition, each.offset) == (1, 700))
-    assert found[0]["series"] == dict(zip(("model", "version"), message.key, strict=True))
+    assert (found[0]["name"], found[0]["window"], found[0]["series"]) == ("clock_us", None, None)
+    assert found[1]["series"] == dict(zip(("model", "version"), message.key, strict=True))
     assert len(found) == partition["streams"][0]["different"]
 
 
