@@ -15,7 +15,7 @@ from config.tree import PREFIX, Key, keys_of
 
 #: Variables with our prefix that are no settings: for the command line, the demo and the tests.
 OTHER_VARIABLES: Final = re.compile(
-    "KLAXON_(CONFIG_FILE|SECRETS_DIR|KAFKA_HOME|PROMETHEUS|PROMTOOL|UPDATE_GOLDEN|TEST_.*)"
+    "KLAXON_(CONFIG_FILE|SECRETS_DIR|FAILPOINTS|KAFKA_HOME|PROMETHEUS|PROMTOOL|UPDATE_GOLDEN|TEST_.*)"
 )
 #: Kubernetes describes every Service so; one that is named klaxon or klaxon-... takes our prefix.
 _SERVICE_LINK: Final = re.compile(

@@ -28,16 +28,22 @@ from daemon.kafka_options import KafkaOptions
 from daemon.kafka_source import KafkaSource
 from daemon.kafka_warnings import warn_of_topics
 from daemon.loop import Loop
+from daemon.replays import Replays
+from daemon.restoring import Restoring
 from daemon.scrapes import ScrapeTimes
+from daemon.snapshots.captures import Captures
+from daemon.snapshots.duty import SnapshotDuty
+from daemon.snapshots.keeper import Keeper
 from daemon.watchdog import Senses, Watchdog
 from daemon.web.access import Door
 from daemon.web.server import Server
-from daemon.wiring import access_of, exports_of, kafka_options_of, restore_of, streams_of
+from daemon.wiring import access_of, exports_of, kafka_options_of, replay_of, snapshot_store_of, streams_of
 from estimators.validation import PAIR_REASONS
 
 log = structlog.get_logger(__name__)
 
 TOPICS_SECONDS: Final = 30.0  # how often partitions of the topics are counted
+KEEPER_SECONDS: Final = 0.5  # for the keeper's thread to end; it may wait for a broker that is gone
 _GC_THRESHOLDS: Final = (50_000, 20, 20)  # records are many short-lived objects without cycles
 
 
@@ -67,12 +73,18 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
         parts.callback(server.stop)
         log.info("listening", address=server.address, tls=door.encrypted)
         source = KafkaSource(options, queue.put, clock)
+        keeper = _keeper(settings, parts)
+        captures = Captures(keeper)
         loop = Loop(
             source=source,
             streams=streams,
+            restoring=Restoring(
+                source=source, replay=replay_of(settings), keeper=keeper, captures=captures, clock=clock
+            ),
+            snapshots=SnapshotDuty(keeper=keeper, captures=captures, source=source, streams=streams, clock=clock),
+            replays=Replays(source, clock, settings.replay_rate),
             accounts={stream.name: StreamAccount(stream.name, RECORD_REASONS, PAIR_REASONS) for stream in streams},
             outbox=_outbox(settings, options, clock, parts),
-            restore=restore_of(settings),
             queue=queue,
             board=board,
             health=health,
@@ -112,15 +124,25 @@ def _outbox(settings: Settings, options: KafkaOptions, clock: SystemClock, parts
     return Outbox(clock, carrier, topic=options.dead_letter_topic, payload=settings.dead_letter.payload)
 
 
+def _keeper(settings: Settings, parts: ExitStack) -> Keeper | None:
+    store = snapshot_store_of(settings)
+    if store is None:
+        return None
+    keeper = Keeper(store)
+    keeper.start()
+    parts.callback(keeper.stop, KEEPER_SECONDS)
+    return keeper
+
+
 def _jobs(settings: Settings, queue: CommandQueue) -> Jobs:
-    return Jobs(
-        queue,
-        {
-            Command.PUBLISH: settings.publish_interval.total_seconds(),
-            Command.COMMIT: settings.commit_interval.total_seconds(),
-            Command.TOPICS: TOPICS_SECONDS,
-        },
-    )
+    intervals_s = {
+        Command.PUBLISH: settings.publish_interval.total_seconds(),
+        Command.COMMIT: settings.commit_interval.total_seconds(),
+        Command.TOPICS: TOPICS_SECONDS,
+    }
+    if settings.snapshot.kind != "none":
+        intervals_s[Command.SNAPSHOT] = settings.snapshot.interval.total_seconds()
+    return Jobs(queue, intervals_s)
 
 
 def _watchdog(options: KafkaOptions, source: KafkaSource, health: Health, clock: SystemClock) -> Watchdog:

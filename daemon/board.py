@@ -100,6 +100,18 @@ class PartitionBoard:
     clock_seconds: float | None  # partition clock; None before the first event
     clock_jumps: int
     gap_offsets: int
+    skipped_offsets: int = 0
+    state_start_seconds: float = 0.0  # wall clock
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBoard:
+    """The snapshots of one owned partition; None where there is none yet, or none of this process."""
+
+    partition: Partition
+    timestamp_seconds: float | None  # when the newest one held all that had been read
+    written_bytes: int | None
+    retained_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +120,12 @@ class ProcessBoard:
 
     last_poll_timestamp_seconds: float = 0.0
     rebalances: int = 0
-    restores: Mapping[str, int] = field(default_factory=dict)  # by source: "replay"
+    restores: Mapping[str, int] = field(default_factory=dict)  # by source: "replay", "file", "changelog"
     restore_seconds: float | None = None  # of the last restore
     evaluation_seconds: float = 0.0  # of this publish
     topic_partitions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (stream, topic)
     log_messages: Mapping[str, int] = field(default_factory=dict)  # warnings and errors, by level
+    snapshot_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,7 @@ class Published:
     streams: tuple[StreamBoard, ...]
     partitions: tuple[PartitionBoard, ...] = ()
     process: ProcessBoard = field(default_factory=ProcessBoard)
+    snapshots: tuple[SnapshotBoard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

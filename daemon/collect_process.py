@@ -1,7 +1,7 @@
 """Families about streams, partitions and the process, from one published value. Pure functions, one per subject."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Final
 
@@ -12,6 +12,7 @@ from daemon.collect_series import Scene
 from daemon.families import Column, Family, Labels, Rows, family, single, table
 from daemon.metrics import EVENT_DELAY_BUCKETS
 from daemon.scrapes import ScrapeTimes
+from daemon.source import Partition
 
 #: Borders as Prometheus writes them, +Inf included.
 _LE: Final = (*(repr(border) for border in EVENT_DELAY_BUCKETS), "+Inf")
@@ -68,6 +69,34 @@ def partitions(scene: Scene) -> Iterator[Family]:
         yield family(name, (Column(rows, np.array(values, np.float64)),))
     known = sorted(scene.published.process.topic_partitions.items())
     yield family("topic_partitions", (table(("stream", "topic"), ((key, float(count)) for key, count in known)),))
+    yield from snapshots(scene)
+
+
+def snapshots(scene: Scene) -> Iterator[Family]:
+    """Tell of each owned partition's state since when it is, and how far its snapshots have come."""
+    published = scene.published
+    states = {board.partition: board for board in published.partitions}.values()
+    for name, attribute in _STATE_ATTRIBUTES.items():
+        yield _by_partition(name, ((board.partition, getattr(board, attribute)) for board in states))
+    for name, attribute in _SNAPSHOT_ATTRIBUTES.items():
+        yield _by_partition(name, ((board.partition, getattr(board, attribute)) for board in published.snapshots))
+    yield family("snapshot_failures_total", (single(float(published.process.snapshot_failures)),))
+
+
+_STATE_ATTRIBUTES: Final = {
+    "state_start_timestamp_seconds": "state_start_seconds",
+    "state_skipped_offsets": "skipped_offsets",
+}
+_SNAPSHOT_ATTRIBUTES: Final = {
+    "snapshot_timestamp_seconds": "timestamp_seconds",
+    "snapshot_bytes": "written_bytes",
+    "snapshot_retained_bytes": "retained_bytes",
+}
+
+
+def _by_partition(name: str, values: Iterable[tuple[Partition, float | None]]) -> Family:
+    rows = (((topic, str(number)), _or_nan(value)) for (topic, number), value in values)
+    return family(name, (table(("topic", "partition"), rows),))
 
 
 def _or_nan(value: float | None) -> float:

@@ -15,7 +15,7 @@ from daemon.board import Published
 from daemon.clock import Clock
 from daemon.collect_series import Exports, Scene, scene
 from daemon.families import Family, ProcessText, family, table
-from daemon.metrics import Subject
+from daemon.metric import Subject
 from daemon.scrapes import ScrapeTimes
 
 log = structlog.get_logger(__name__)

@@ -17,6 +17,7 @@ class Command(StrEnum):
     PUBLISH = "publish"
     COMMIT = "commit"
     TOPICS = "topics"  # count the partitions of the topics
+    SNAPSHOT = "snapshot"
 
 
 class CommandQueue:

@@ -16,7 +16,7 @@ import numpy as np
 
 from daemon.board import Published, Rendered
 from daemon.families import Column, Family, ProcessText
-from daemon.metrics import Metric
+from daemon.metric import Metric
 from daemon.row_texts import RowTexts, in_places, label_text
 from estimators.pairs import Floats
 

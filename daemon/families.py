@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from daemon.metrics import CATALOGUE, PREFIX, Metric
+from daemon.metric import Metric
+from daemon.metrics import CATALOGUE, PREFIX
 from estimators.pairs import Floats
 
 Labels = tuple[tuple[str, str], ...]

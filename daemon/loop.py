@@ -5,23 +5,26 @@ values on one bounded queue, which is drained once a turn. So nothing here needs
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from daemon.accounts import StreamAccount
-from daemon.board import Board, PartitionBoard, ProcessBoard, Published, Rendered
+from daemon.board import Board, ProcessBoard, Published, Rendered
 from daemon.clock import Clock
 from daemon.commands_queue import Command, CommandQueue
 from daemon.dead_letters import Outbox
+from daemon.failpoints import hit
 from daemon.health import Health, Readiness
-from daemon.ownership import Counted, OwnedPartition, PartitionHistory, own
-from daemon.publishing import partition_board, stream_board
+from daemon.ownership import OwnedPartition
+from daemon.publishing import partition_boards, stream_board, topic_partitions
 from daemon.readiness import readiness
-from daemon.restore import Restore
-from daemon.source import Assigned, Batch, Partition, Polled, Rebalance, Source
+from daemon.replays import Replays
+from daemon.restoring import Restoring
+from daemon.snapshots.duty import SnapshotDuty
+from daemon.source import COMMIT_SECONDS, Assigned, Batch, Partition, Polled, Rebalance, Source
 from daemon.starting import Starting
 from daemon.streams import Stream
 from estimators.partitions import absorb
@@ -30,7 +33,10 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 0.1  # at least 100 ms: shorter polls can lose a rebalance in the client
 CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
-FLUSH_SECONDS: Final = 2.0  # of the same, before leaving
+SETTLE_SECONDS: Final = 4.5  # of the same, before leaving: letters, a commit, snapshots
+FLUSH_SECONDS: Final = 2.0  # of these, for letters
+LAST_COMMIT_SECONDS: Final = 1.0  # and for the commit
+SILENT_SECONDS: Final = 5.0  # of which nobody has answered for a partition: nobody knows what it has got since
 US_PER_S: Final = 1_000_000
 
 
@@ -44,7 +50,9 @@ class Loop:
         streams: list[Stream],
         accounts: Mapping[str, StreamAccount],
         outbox: Outbox,
-        restore: Restore,
+        restoring: Restoring,
+        snapshots: SnapshotDuty,
+        replays: Replays,
         queue: CommandQueue,
         board: Board,
         health: Health,
@@ -59,7 +67,9 @@ class Loop:
             self._by_topic.setdefault(stream.topic, []).append(stream)
         self._accounts = accounts
         self._outbox = outbox
-        self._restore = restore
+        self._restoring = restoring
+        self._snapshots = snapshots
+        self._replays = replays
         self._queue = queue
         self._board = board
         self._health = health
@@ -68,8 +78,8 @@ class Loop:
         self._log_counts = log_counts
         self._owned: dict[Partition, OwnedPartition] = {}
         self._starting = Starting(clock)
-        self._history: dict[Partition, PartitionHistory] = {}
-        self._process = ProcessBoard(restores={"replay": 0})
+        self._publish_soon = False  # partitions have moved
+        self._process = ProcessBoard(restores=dict.fromkeys(("replay", *snapshots.kinds), 0))
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop` is set, then commit, leave the group, and publish once more."""
@@ -78,13 +88,17 @@ class Loop:
                 self.turn()
         finally:
             self.close()
-        self.publish()
+        self._publish()
 
     def close(self) -> None:
-        """Leave the group within FLUSH_SECONDS + CLOSE_SECONDS, committing what has been read on the way out."""
+        """Commit and save what has been read, and leave the group, within SETTLE_SECONDS + CLOSE_SECONDS."""
         self._health.readiness = Readiness(ready=False, reasons=("stopping",))
+        until = self._clock.monotonic() + SETTLE_SECONDS
         self._outbox.flush(FLUSH_SECONDS)
-        self._source.stage_commit(self._outbox.held_back(self._committable()))
+        offsets = self._outbox.held_back(self._committable())
+        self._source.stage_commit(offsets)
+        self._commit(offsets, LAST_COMMIT_SECONDS)
+        self._snapshots.finish(self._owned.values(), until)
         self._source.close(CLOSE_SECONDS)
 
     def turn(self) -> None:
@@ -98,36 +112,47 @@ class Loop:
                 self._rebalance(item)
         self._absorb(polled)
         self._outbox.send()
+        self._snapshots.settle(self._restoring.answer)
         self._starting.try_due(self._start)  # after the records: a partition that starts now is read from its start
         self._note_restored()
+        self._replays.turn(self._owned.values())
         # Not held back by dead letters: after a move this process still delivers them.
         self._source.stage_commit(self._committable())
         self._health.readiness = readiness(
-            self._source.health(), self._owned.values(), self._starting, self._clock.monotonic()
+            self._source.health(), self._owned.values(), self._starting, self._clock.monotonic(), self._replays.progress
         )
         for item in commands:
             if isinstance(item, Command):
                 self._obey(item)
+        if self._publish_soon:
+            self.publish()
 
     def _obey(self, command: Command) -> None:
         match command:
             case Command.PUBLISH:
                 self.publish()
             case Command.COMMIT:
-                self._source.commit(self._outbox.held_back(self._committable()))
+                self._commit(self._outbox.held_back(self._committable()), COMMIT_SECONDS)
+            case Command.SNAPSHOT:
+                self._snapshots.take(self._owned.values())
             case Command.TOPICS:
                 self._count_topic_partitions()
+
+    def _commit(self, offsets: Mapping[Partition, int], timeout_s: float) -> None:
+        hit("loop.before_commit")
+        if self._source.commit(offsets, timeout_s):
+            hit("loop.after_commit")
+            self._snapshots.store(offsets)
 
     # Ownership
 
     def _rebalance(self, change: Rebalance) -> None:
         self._process = replace(self._process, rebalances=self._process.rebalances + 1)
-        for partition in change.partitions:
-            self._owned.pop(partition, None)
+        self._drop(change.partitions)
         if isinstance(change, Assigned):
             self._starting.add(change.partitions)
         else:
-            self._starting.drop(change.partitions)
+            self._publish_soon = True  # what is gone is no longer shown as ours
         verb = "assigned" if isinstance(change, Assigned) else "lost" if change.lost else "revoked"
         log.info(
             "partitions change hands",
@@ -135,35 +160,24 @@ class Loop:
             partitions=[f"{topic}/{number}" for topic, number in change.partitions],
         )
 
-    def _start(self, partition: Partition) -> None:
-        streams = self._by_topic[partition.topic]
-        history = self._history.setdefault(partition, PartitionHistory())
-        committed = self._source.committed([partition])[partition]
-        target = self._source.end_offset(partition)
-        if max(committed or 0, history.counted_end) > target:
-            # The log is another one than the group read: truncated, or restored from a copy.
-            log.warning(
-                "the group's offset is beyond the end of the log and is void",
-                topic=partition.topic, partition=partition.number, committed=committed, end=target,
-            )  # fmt: skip
-            self._source.forget_committed(partition)
-            committed, history.counted_end = None, 0
-        start = self._restore(partition, streams, self._source, committed)
-        if not self._source.resume_at(partition, start.next_offset):
-            return  # given away meanwhile
-        owned = own(partition, streams, start, Counted(committed, history, target), self._now_us())
-        owned.restore_started = self._clock.monotonic()
-        self._owned[partition] = owned
-        log.info(
-            "partition started",
-            topic=partition.topic, partition=partition.number, offset=start.next_offset,
-            counted_from=owned.count_from, end=target, restored_from=start.source,
-        )  # fmt: skip
+    def _drop(self, partitions: Iterable[Partition]) -> None:
+        self._starting.drop(partitions)
+        self._snapshots.drop(partitions)
+        for partition in partitions:
+            self._owned.pop(partition, None)
+            self._restoring.drop(partition)
+
+    def _start(self, partition: Partition) -> bool:
+        owned = self._restoring.start(partition, self._by_topic[partition.topic])
+        if owned is not None:
+            self._owned[partition] = owned
+        return not self._restoring.waits(partition)
 
     def _note_restored(self) -> None:
         for owned in self._owned.values():
             if not owned.restored and owned.position >= owned.target:
                 owned.restored = True
+                self._publish_soon |= not len(self._starting) and all(each.restored for each in self._owned.values())
                 restores, source = self._process.restores, owned.restore_source
                 self._process = replace(
                     self._process,
@@ -175,10 +189,14 @@ class Loop:
 
     def _absorb(self, polled: Polled) -> None:
         for recreated in polled.recreated:
-            self._owned.pop(recreated.partition, None)
+            self._drop([recreated.partition])
+            self._restoring.void(recreated.partition, recreated.truncated_at)
             self._starting.add([recreated.partition])
-            self._history.setdefault(recreated.partition, PartitionHistory()).counted_end = 0
-            log.warning("topic was re-created, its state is void", topic=recreated.partition.topic)
+            log.warning(
+                "the log is another one than was read, its state is void",
+                topic=recreated.partition.topic, partition=recreated.partition.number,
+                truncated_at=recreated.truncated_at,
+            )  # fmt: skip
         for gap in polled.gaps:
             if (owned := self._owned.get(gap.partition)) is not None:
                 owned.skip(gap, self._now_us())
@@ -190,11 +208,14 @@ class Loop:
         for batch in polled.batches:
             if (owned := self._owned.get(batch.partition)) is not None and len(batch):
                 self._absorb_batch(owned, batch)
+                hit("loop.absorbed")
         for partition, owned in self._owned.items():
             owned.position = max(owned.position, self._source.position(partition) or 0)
 
     def _absorb_batch(self, owned: OwnedPartition, batch: Batch) -> None:
         streams = self._by_topic[batch.partition.topic]
+        if not owned.restored:
+            self._replays.read(batch)
         owned.begin_at(int(batch.timestamps_ms[0]), streams)
         for part, counted in zip(batch.split(owned.count_from), (False, True), strict=True):
             if len(part):
@@ -224,14 +245,18 @@ class Loop:
     # Publishing
 
     def publish(self) -> None:
-        """Evaluate every stream now and swap the board."""
+        """Evaluate every stream now and swap the board, unless our partitions may be another's by now."""
+        self._publish_soon = False
+        # A process that was stopped since its poll may have lost them; the next poll finds out.
+        if not self._source.health().reachable or self._source.still_ours():
+            hit("loop.before_publish")
+            self._publish()
+
+    def _publish(self) -> None:
         started, now = self._clock.monotonic(), self._clock.now()
         # In an outage the marks stand still while windows slide on.
         reachable = self._source.health().reachable
-        marks = {
-            partition: owned.caught_up(self._source.high_watermark(partition))
-            for partition, owned in self._owned.items()
-        }
+        marks = {partition: self._caught_up(owned) for partition, owned in self._owned.items()}
         last = self._board.published
         history = {} if last is None else {board.name: board.history for board in last.streams}
         boards = []
@@ -245,27 +270,26 @@ class Loop:
             self._process,
             evaluation_seconds=self._clock.monotonic() - started,
             log_messages=dict(self._log_counts()),
+            snapshot_failures=self._snapshots.failures,
         )
         published = Published(
             timestamp_seconds=now,
             streams=tuple(boards),
-            partitions=tuple(self._partition_boards()),
+            partitions=tuple(partition_boards(self._owned.values(), self._by_topic, self._source)),
             process=self._process,
+            snapshots=tuple(self._snapshots.boards()),
         )
         self._board.published = published
         self._board.rendered = self._render(published)
 
-    def _partition_boards(self) -> Iterator[PartitionBoard]:
-        for owned in self._owned.values():
-            for stream in self._by_topic[owned.partition.topic]:
-                yield partition_board(stream, owned, self._source.high_watermark(owned.partition))
+    def _caught_up(self, owned: OwnedPartition) -> bool:
+        """Whether all that is known to be in the log has been read, and it is known of late."""
+        caught_up = owned.caught_up(self._source.high_watermark(owned.partition))
+        answered = self._source.answered(owned.partition)
+        return caught_up and answered is not None and self._clock.monotonic() - answered <= SILENT_SECONDS
 
     def _count_topic_partitions(self) -> None:
-        counts = {
-            (stream.name, stream.topic): count
-            for stream in self._streams
-            if (count := self._source.partition_count(stream.topic)) is not None
-        }
+        counts = topic_partitions(self._streams, self._source)
         self._process = replace(self._process, topic_partitions={**self._process.topic_partitions, **counts})
 
     def _now_us(self) -> int:

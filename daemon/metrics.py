@@ -5,88 +5,14 @@ Names, types, units, labels, help and stability come from here, for the expositi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
+
+from daemon.metric import Kind, Metric, Scope, Stability, Subject
 
 PREFIX: Final = "klaxon_"
 
 #: Upper borders, seconds, of `event_delay_seconds`; +Inf comes on top.
 EVENT_DELAY_BUCKETS: Final = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
-
-
-class Kind(StrEnum):
-    """Metric types of the text format."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    HISTOGRAM = "histogram"
-    SUMMARY = "summary"
-
-
-class Scope(StrEnum):
-    """What one sample is about; gives the labels that come before the metric's own."""
-
-    PROCESS = "process"
-    STREAM = "stream"  # + stream
-    PARTITION = "partition"  # + stream, topic, partition
-    SERIES = "series"  # + stream, the series labels of all streams
-    WINDOW = "window"  # + stream, the series labels of all streams, window
-
-
-SCOPE_LABELS: Final[Mapping[Scope, tuple[str, ...]]] = {
-    Scope.PROCESS: (),
-    Scope.STREAM: ("stream",),
-    Scope.PARTITION: ("stream", "topic", "partition"),
-    Scope.SERIES: ("stream", "SERIES LABELS"),
-    Scope.WINDOW: ("stream", "SERIES LABELS", "window"),
-}
-
-
-class Stability(StrEnum):
-    """Stable: renamed or removed only with a major version. Experimental: may change with any version."""
-
-    STABLE = "stable"
-    EXPERIMENTAL = "experimental"
-
-
-class Subject(StrEnum):
-    """One collector each."""
-
-    ESTIMATES = "estimates"
-    SELF_CHECK = "self_check"
-    WINDOWS = "windows"
-    MOMENTS = "moments"
-    SERIES = "series"
-    THRESHOLDS = "thresholds"
-    STREAMS = "streams"
-    PARTITIONS = "partitions"
-    PROCESS = "process"
-    COLLECTORS = "collectors"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric: `name` as a query writes it (counters with _total), `unit` in base units or empty."""
-
-    name: str
-    kind: Kind
-    scope: Scope
-    subject: Subject
-    help: str
-    labels: tuple[str, ...] = ()
-    unit: str = ""
-    stability: Stability = Stability.STABLE
-
-    @property
-    def family(self) -> str:
-        """Name of the family in OpenMetrics, which takes _total for a suffix of the sample."""
-        return self.name.removesuffix("_total") if self.kind is Kind.COUNTER else self.name
-
-    @property
-    def all_labels(self) -> tuple[str, ...]:
-        """The labels of a sample, with a placeholder for the series labels of the configuration."""
-        return SCOPE_LABELS[self.scope] + self.labels
 
 
 def _metrics(kind: Kind, scope: Scope, subject: Subject, *rows: tuple[str, str, tuple[str, ...], str]) -> list[Metric]:
@@ -257,6 +183,33 @@ _PARTITION_METRICS: Final = [
     ),
 ]
 
+#: Of a partition whatever the number of streams that read it.
+_OF_PARTITION: Final = ("topic", "partition")
+
+_SNAPSHOT_METRICS: Final = [
+    *_metrics(
+        Kind.GAUGE,
+        Scope.PROCESS,
+        Subject.PARTITIONS,
+        ("state_start_timestamp_seconds", "seconds", _OF_PARTITION, "Time at which the partition's state began."),
+        ("state_skipped_offsets", "", _OF_PARTITION, "Offsets that could never be read, since the state began."),
+        (
+            "snapshot_timestamp_seconds",
+            "seconds",
+            _OF_PARTITION,
+            "Time at which the newest durable snapshot held all that had been read.",
+        ),
+        ("snapshot_bytes", "bytes", _OF_PARTITION, "Bytes that the newest snapshot of this process wrote."),
+        ("snapshot_retained_bytes", "bytes", _OF_PARTITION, "Bytes that the newest snapshot of this process holds."),
+    ),
+    *_metrics(
+        Kind.COUNTER,
+        Scope.PROCESS,
+        Subject.PARTITIONS,
+        ("snapshot_failures_total", "", _NONE, "Snapshots that were not saved."),
+    ),
+]
+
 _PROCESS_METRICS: Final = [
     *_metrics(
         Kind.GAUGE,
@@ -293,5 +246,12 @@ _PROCESS_METRICS: Final = [
 
 CATALOGUE: Final[Mapping[str, Metric]] = {
     metric.name: metric
-    for metric in (*_WINDOW_METRICS, *_SERIES_METRICS, *_STREAM_METRICS, *_PARTITION_METRICS, *_PROCESS_METRICS)
+    for metric in (
+        *_WINDOW_METRICS,
+        *_SERIES_METRICS,
+        *_STREAM_METRICS,
+        *_PARTITION_METRICS,
+        *_SNAPSHOT_METRICS,
+        *_PROCESS_METRICS,
+    )
 }

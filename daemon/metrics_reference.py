@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from daemon.metrics import CATALOGUE, EVENT_DELAY_BUCKETS, Metric, Subject
+from daemon.metric import Metric, Subject
+from daemon.metrics import CATALOGUE, EVENT_DELAY_BUCKETS
 
 FILE: Final = Path(__file__).parents[1] / "deploy" / "reference" / "metrics.md"
 

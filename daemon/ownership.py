@@ -39,6 +39,9 @@ class OwnedPartition:
     position : next offset to read, moving past control records too
     missing_before_us : wall clock at which records were found to be missing before the next one; None where none are,
         or where that next one has told the states from when on they are complete
+    began_us : wall clock at which the states began; a snapshot hands it on
+    skipped_offsets : offsets that could never be read, over the whole life of the states
+    first : offset at which this process began to read
     """
 
     partition: Partition
@@ -49,6 +52,9 @@ class OwnedPartition:
     position: int
     restore_source: str
     missing_before_us: int | None
+    began_us: int
+    skipped_offsets: int = 0
+    first: int = 0
     restored: bool = False
     restore_started: float = 0.0  # monotonic seconds
     mark: int | None = None  # high watermark at the last publish
@@ -71,6 +77,7 @@ class OwnedPartition:
     def skip(self, gap: Gap, now_us: int) -> None:
         """Note offsets that can never be read: panes around them are not complete."""
         self.history.gap_offsets += max(0, gap.next - max(gap.first, self.count_from))
+        self.skipped_offsets += max(0, gap.next - max(gap.first, self.position))
         self.position = max(self.position, gap.next)
         self.missing_before_us = now_us
 
@@ -106,7 +113,10 @@ def own(partition: Partition, streams: list[Stream], start: Restored, counted: C
     stored = start.next_offset if counted.committed is None else counted.committed
     count_from = max(stored, counted.history.counted_end)
     counted.history.gap_offsets += max(0, start.next_offset - count_from)  # deleted before anybody read them
-    known = start.next_offset == 0 or bool(start.states)
+    missing_before_us = start.missing_before_us
+    if not start.states:
+        known_us = now_us if missing_before_us is None else min(now_us, missing_before_us)
+        missing_before_us = None if start.next_offset == 0 else known_us
     return OwnedPartition(
         partition=partition,
         states=dict(start.states) or {stream.name: new_state(stream.spec, partition.number) for stream in streams},
@@ -115,5 +125,8 @@ def own(partition: Partition, streams: list[Stream], start: Restored, counted: C
         target=counted.target,
         position=start.next_offset,
         restore_source=start.source,
-        missing_before_us=None if known else now_us,
+        missing_before_us=missing_before_us,
+        began_us=now_us if start.began_us is None else start.began_us,
+        skipped_offsets=start.skipped_offsets,
+        first=start.next_offset,
     )

@@ -1,6 +1,6 @@
 """From owned state to the board's immutable values: one stream, one partition at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from daemon.accounts import StreamAccount
 from daemon.board import PartitionBoard, StreamBoard, WindowBoard
 from daemon.history import History, extended
 from daemon.ownership import OwnedPartition
+from daemon.source import Source
 from daemon.streams import Stream
 from estimators.spec import WindowSpec
 from estimators.windows import WindowView, evaluate
@@ -92,6 +93,21 @@ def _window_board(stream: Stream, spec: WindowSpec, window: WindowView, series: 
     )
 
 
+def partition_boards(
+    owned: Iterable[OwnedPartition], by_topic: Mapping[str, Sequence[Stream]], source: Source
+) -> Iterator[PartitionBoard]:
+    """Show every owned partition, once for each stream that reads it."""
+    for each in owned:
+        for stream in by_topic[each.partition.topic]:
+            yield partition_board(stream, each, source.high_watermark(each.partition))
+
+
+def topic_partitions(streams: Iterable[Stream], source: Source) -> dict[tuple[str, str], int]:
+    """Count the partitions of each stream's topic, where they are known."""
+    counts = {(stream.name, stream.topic): source.partition_count(stream.topic) for stream in streams}
+    return {key: count for key, count in counts.items() if count is not None}
+
+
 def partition_board(stream: Stream, owned: OwnedPartition, high_watermark: int | None) -> PartitionBoard:
     """Show one partition of one stream."""
     state = owned.states[stream.name]
@@ -103,4 +119,6 @@ def partition_board(stream: Stream, owned: OwnedPartition, high_watermark: int |
         clock_seconds=None if state.clock_us is None else state.clock_us / US_PER_S,
         clock_jumps=owned.history.clock_jumps.get(stream.name, 0),
         gap_offsets=owned.history.gap_offsets,
+        skipped_offsets=owned.skipped_offsets,
+        state_start_seconds=owned.began_us / US_PER_S,
     )

@@ -12,8 +12,13 @@ from daemon.starting import Starting
 OUTAGE_SECONDS: Final = 60.0  # a broker outage beyond this makes the daemon unready
 
 
-def readiness(source: SourceHealth, owned: Iterable[OwnedPartition], starting: Starting, now: float) -> Readiness:
-    """Judge at monotonic `now`: the group has answered, the brokers do, and every partition has been restored."""
+def readiness(
+    source: SourceHealth, owned: Iterable[OwnedPartition], starting: Starting, now: float, progress: str = ""
+) -> Readiness:
+    """Judge at monotonic `now`: the group has answered, the brokers do, and every partition has been restored.
+
+    `progress` says how far the log has been read again.
+    """
     reasons = []
     outage = None if source.unreachable_since is None else now - source.unreachable_since
     if outage is not None and (outage > OUTAGE_SECONDS or not source.joined):
@@ -22,6 +27,7 @@ def readiness(source: SourceHealth, owned: Iterable[OwnedPartition], starting: S
         reasons.append("the consumer group has not answered yet")
     behind = sum(not partition.restored for partition in owned) + len(starting)
     if behind:
-        reasons.append(f"{counted(behind, 'partition is', 'partitions are')} still being restored from the log")
+        told = f"{counted(behind, 'partition is', 'partitions are')} still being restored from the log"
+        reasons.append(f"{told}: {progress}" if progress else told)
     reasons += starting.reasons()
     return Readiness(ready=not reasons, reasons=tuple(reasons))

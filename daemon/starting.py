@@ -1,7 +1,7 @@
 """Assigned partitions whose start is not known yet: asked for one by one, each with its own patience.
 
 A question blocks the loop for seconds where a broker does not answer. So a turn asks for a second at most, and one
-partition without a leader keeps no other from starting.
+partition without a leader keeps no other from starting. One whose snapshot is being loaded is looked at every turn.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from daemon.clock import Clock
+from daemon.snapshots.medium import MediumError
 from daemon.source import Partition, SourceUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -59,15 +60,18 @@ class Starting:
         for partition in partitions:
             self._waits.pop(partition, None)
 
-    def try_due(self, start: Callable[[Partition], None]) -> None:
-        """Call `start` for what is due, within the turn's budget; what is unavailable waits longer each time."""
+    def try_due(self, start: Callable[[Partition], bool]) -> None:
+        """Call `start` for what is due, within the turn's budget; what is unavailable waits longer each time.
+
+        `start` tells whether the partition needs no further try.
+        """
         began = self._clock.monotonic()
         due = sorted((wait.due, partition) for partition, wait in self._waits.items() if wait.due <= began)
         for _, partition in due:
             try:
-                start(partition)
-                self._waits.pop(partition, None)
-            except SourceUnavailableError as unavailable:
+                if start(partition):
+                    self._waits.pop(partition, None)
+            except (SourceUnavailableError, MediumError) as unavailable:
                 self._postpone(partition, str(unavailable))
             if self._clock.monotonic() - began >= BUDGET_SECONDS:
                 return

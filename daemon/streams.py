@@ -20,3 +20,4 @@ class Stream:
     min_messages: int
     keyed_by_series: bool = False
     thresholds: tuple[Threshold, ...] = ()
+    stream_hash: str = ""  # of the settings that its state depends on

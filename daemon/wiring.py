@@ -2,8 +2,9 @@
 
 from config.durations import microseconds_of
 from config.errors import ConfigError
+from config.hashing import stream_hash
 from config.kafka import KafkaSettings
-from config.settings import Settings
+from config.settings import Settings, changelog_topic
 from config.streams import StreamSettings
 from config.web_file import TlsServerSettings, load_web_file
 from daemon.board import Threshold
@@ -11,11 +12,15 @@ from daemon.codec import compile_decoder
 from daemon.codec.format import ROLES, Format
 from daemon.collect_series import Exports
 from daemon.errors import UsageError
+from daemon.kafka_changelog import Changelog
 from daemon.kafka_oauth import OAuth
 from daemon.kafka_options import KafkaOptions
 from daemon.kafka_security import Sasl, Security
 from daemon.presets import PRESETS
 from daemon.restore import ReplayRestore
+from daemon.snapshots.chunk_store import ChunkStore
+from daemon.snapshots.folder import Folder
+from daemon.snapshots.store import SnapshotStore
 from daemon.streams import Stream
 from daemon.web.access import Access, Tls
 from estimators.selfcheck import resolution_of
@@ -50,6 +55,7 @@ def stream_of(settings: Settings, stream: StreamSettings) -> Stream:
         min_messages=settings.min_messages,
         keyed_by_series=stream.keyed_by_series,
         thresholds=tuple(Threshold(each.severity, each.direction, each.nats) for each in stream.thresholds),
+        stream_hash=stream_hash(settings, stream),
     )
 
 
@@ -125,6 +131,7 @@ def kafka_options_of(settings: Settings) -> KafkaOptions:
         want_headers=any(format_of(settings, stream).needs_headers for stream in settings.streams),
         want_keys=settings.dead_letter.payload,
         dead_letter_topic=settings.dead_letter.topic,
+        changelog_topic=changelog_topic(settings.snapshot, kafka) if settings.snapshot.kind == "changelog" else None,
     )
 
 
@@ -164,10 +171,22 @@ def exports_of(settings: Settings) -> Exports:
     )
 
 
-def restore_of(settings: Settings) -> ReplayRestore:
-    """Return how partitions are restored."""
+def replay_of(settings: Settings) -> ReplayRestore:
+    """Return where a partition without a snapshot is read from."""
     span = settings.replay_span
     return ReplayRestore(None if span == "auto" else microseconds_of(span))
+
+
+def snapshot_store_of(settings: Settings, *, read_only: bool = False) -> SnapshotStore | None:
+    """Return where snapshots are kept; None for kind `none`. Raises MediumError where a folder cannot be used."""
+    snapshot = settings.snapshot
+    group = settings.kafka.group_id
+    if snapshot.kind == "changelog":
+        topic = changelog_topic(snapshot, settings.kafka)
+        return ChunkStore(Changelog(kafka_options_of(settings), topic, read_only=read_only), group)
+    if snapshot.path is not None:
+        return ChunkStore(Folder(snapshot.path, read_only=read_only), group)
+    return None
 
 
 def access_of(settings: Settings) -> Access:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from daemon.drift_rule import STATES, State
-from daemon.metrics import CATALOGUE, Metric, Subject
+from daemon.metric import Metric, Subject
+from daemon.metrics import CATALOGUE
 from daemon.metrics_reference import TITLES
 from daemon.web.document import document
 from daemon.web.guidance import GUIDANCE

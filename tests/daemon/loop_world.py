@@ -1,5 +1,7 @@
 """A group of replicas on a log in memory, with a clock that moves only when told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,12 @@ from daemon.health import Health
 from daemon.loop import Loop
 from daemon.memory_log import MemoryLog
 from daemon.memory_source import MemorySource
+from daemon.replays import Replays
 from daemon.restore import ReplayRestore
+from daemon.restoring import Restoring
+from daemon.snapshots.captures import Captures
+from daemon.snapshots.duty import SnapshotDuty
+from daemon.snapshots.keeper import Keeper
 from daemon.source import Partition
 from daemon.streams import Stream
 from estimators.spec import StreamSpec, WindowSpec
@@ -25,6 +32,7 @@ PARTITIONS = 3
 RING = Ring(60_000_000, max_skew_us=2_000_000)
 SPEC = StreamSpec(windows=(WindowSpec("1m", RING.length_us),), max_skew_us=RING.max_skew_us)
 DECODER = compile_decoder(Format(label_names=("model", "version")))
+STREAM = Stream("pairs", "pairs", ("model", "version"), DECODER, SPEC, 1e-13, min_messages=1)
 
 
 class VirtualClock:
@@ -47,12 +55,21 @@ class Replica:
         self.board, self.queue, self.health = Board(), CommandQueue(), Health(heartbeat=0.0)
         self.source = MemorySource(world.log, "group", ["pairs"], self.queue.put, world.clock, max_poll_records=50)
         self.account = StreamAccount("pairs", RECORD_REASONS, PAIR_REASONS)
+        streams = [replace(STREAM, stream_hash=world.stream_hash)]
+        self.keeper = None if world.store is None else Keeper(world.store())
+        captures = Captures(self.keeper)
         self.loop = Loop(
             source=self.source,
-            streams=[Stream("pairs", "pairs", ("model", "version"), DECODER, SPEC, 1e-13, min_messages=1)],
+            streams=streams,
             accounts={"pairs": self.account},
             outbox=Outbox(world.clock),
-            restore=world.restore,
+            restoring=Restoring(
+                source=self.source, replay=world.restore, keeper=self.keeper, captures=captures, clock=world.clock
+            ),
+            snapshots=SnapshotDuty(
+                keeper=self.keeper, captures=captures, source=self.source, streams=streams, clock=world.clock
+            ),
+            replays=Replays(self.source, world.clock, world.replay_rate),
             queue=self.queue,
             board=self.board,
             health=self.health,
@@ -60,6 +77,12 @@ class Replica:
             render=lambda published: Rendered(b"", b"", b"", b""),
             log_counts=dict,
         )
+
+    def turn(self):
+        """One turn of the loop; then the keeper does what it was asked."""
+        self.loop.turn()
+        if self.keeper is not None:
+            self.keeper.work()
 
     @property
     def stream(self):
@@ -70,7 +93,8 @@ class Replica:
 class World:
     """A topic, its traffic, and a group of replicas that come and go."""
 
-    def __init__(self, restore=None, *, started=True):
+    def __init__(self, restore=None, *, started=True, store=None, replay_rate=None):
+        self.store, self.replay_rate, self.stream_hash = store, replay_rate, "5eed"
         self.clock, self.log = VirtualClock(), MemoryLog()
         self.log.create_topic("pairs", PARTITIONS)
         self.traffic = Traffic(seed=1, partitions=PARTITIONS)
@@ -79,6 +103,7 @@ class World:
         self.counted_by_the_gone = 0
         self.counted_twice_at_most = 0
         if started:  # the group has offsets from here on: without any, counting starts where reading does
+            self.settle()
             self.commit(0)
             self.settle()
 
@@ -97,10 +122,13 @@ class World:
             self.replicas.append(self.replica())
 
     def turn(self, which):
-        self.replicas[which % len(self.replicas)].loop.turn()
+        self.replicas[which % len(self.replicas)].turn()
 
     def commit(self, which):
         self.replicas[which % len(self.replicas)].queue.put(Command.COMMIT)
+
+    def snapshot(self, which):
+        self.replicas[which % len(self.replicas)].queue.put(Command.SNAPSHOT)
 
     def stop(self, which):
         """A clean end: SIGTERM."""
@@ -136,7 +164,7 @@ class World:
         for _ in range(200):
             self.wait(0.01)
             for replica in self.replicas:
-                replica.loop.turn()
+                replica.turn()
             if self._read_to_the_end():
                 break
         else:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon import loop as loop_module
+from daemon import restoring
 from daemon.memory_source import MemorySource
 from daemon.ownership import own
 from tests.daemon.loop_world import World
@@ -55,15 +55,16 @@ def test_control_counting_from_the_start_of_the_replay_counts_twice(monkeypatch)
         owned.count_from = 0
         return owned
 
-    monkeypatch.setattr(loop_module, "own", forgetful)
+    monkeypatch.setattr(restoring, "own", forgetful)
     world = World()
     run(world, schedule_with_a_handover())
     world.assert_windows_are_exact()
     assert world.consumed() > len(world.traffic.messages)
 
 
-def test_control_a_revocation_that_does_not_commit_counts_twice(monkeypatch):
+def test_control_a_process_that_does_not_commit_when_it_lets_go_counts_twice(monkeypatch):
     monkeypatch.setattr(MemorySource, "stage_commit", lambda self, offsets: None)
+    monkeypatch.setattr(MemorySource, "commit", lambda self, offsets, timeout_s=0.0: False)
     world = World()
     run(world, schedule_with_a_handover())
     assert world.consumed() > len(world.traffic.messages)

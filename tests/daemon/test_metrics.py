@@ -5,7 +5,8 @@ import re
 import pytest
 
 from config.vocabulary import RESERVED_LABELS
-from daemon.metrics import CATALOGUE, Kind, Scope
+from daemon.metric import Kind, Scope
+from daemon.metrics import CATALOGUE
 from daemon.metrics_reference import FILE, markdown
 
 METRICS = list(CATALOGUE.values())
@@ -15,7 +16,7 @@ METRICS = list(CATALOGUE.values())
 def test_names_units_and_help_keep_the_conventions(metric):
     assert re.fullmatch(r"klaxon_[a-z][a-z_]*[a-z]", metric.name)
     assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-    assert metric.unit in {"", "nats", "seconds"}, "base units only"
+    assert metric.unit in {"", "nats", "seconds", "bytes"}, "base units only"
     assert metric.unit in metric.family, "a unit stands in the name"
     assert metric.help.endswith(".")
     assert not set('"\\\n') & set(metric.help), "nothing to escape"

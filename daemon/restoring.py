@@ -1,0 +1,203 @@
+"""From assignment to the first record: ask where the log and the group stand, load a snapshot, or find where to replay.
+
+The keeper is asked and not waited for: a partition that waits for its snapshot is looked at once a turn, while the
+others are read on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from daemon.clock import Clock
+from daemon.failpoints import hit
+from daemon.ownership import Counted, OwnedPartition, PartitionHistory, own
+from daemon.restore import ReplayRestore, Restored
+from daemon.snapshots.acceptance import Terms
+from daemon.snapshots.captures import Captures
+from daemon.snapshots.capturing import Revisions, state_of
+from daemon.snapshots.damage import DamagedSnapshotError
+from daemon.snapshots.keeper import Keeper, Loaded
+from daemon.snapshots.medium import MediumError
+from daemon.snapshots.values import Snapshot
+from daemon.source import Partition, Source
+from daemon.streams import Stream
+from estimators.partitions import PartitionState
+
+log = structlog.get_logger(__name__)
+
+LOAD_SECONDS: Final = 60.0  # a store that does not answer for so long is not waited for
+US_PER_S: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class _Assigned:
+    """What is known of a partition that has not started."""
+
+    counted: Counted
+    first_asked: float  # monotonic seconds
+    ticket: int | None = None
+    answer: Loaded | None = None
+
+
+class Restoring:
+    """Used by the loop's thread. `keeper` None: every start is a replay."""
+
+    def __init__(
+        self, *, source: Source, replay: ReplayRestore, keeper: Keeper | None, captures: Captures, clock: Clock
+    ) -> None:
+        self._source = source
+        self._replay = replay
+        self._keeper = keeper
+        self._captures = captures
+        self._clock = clock
+        self._assigned: dict[Partition, _Assigned] = {}
+        self._truncated_at: dict[Partition, int | None] = {}  # of logs that are others than were read
+        self._histories: dict[Partition, PartitionHistory] = {}
+
+    def waits(self, partition: Partition) -> bool:
+        """Whether the partition's snapshot is being loaded."""
+        return partition in self._assigned
+
+    def drop(self, partition: Partition) -> None:
+        """Forget a partition that is not ours any more, but for what has been counted of it."""
+        self._assigned.pop(partition, None)
+        self._truncated_at.pop(partition, None)
+
+    def void(self, partition: Partition, truncated_at: int | None) -> None:
+        """Note that the log is another one above an offset; None: perhaps from its start on."""
+        self._assigned.pop(partition, None)
+        self._truncated_at[partition] = truncated_at
+        history = self._histories.setdefault(partition, PartitionHistory())
+        history.counted_end = min(history.counted_end, truncated_at or 0)
+
+    def answer(self, loaded: Loaded) -> None:
+        """Take the answer to a load."""
+        if loaded.gone:
+            self._captures.forget_bases()
+        assigned = self._assigned.get(loaded.partition)
+        if assigned is not None and assigned.ticket == loaded.ticket:
+            assigned.answer = loaded
+
+    def start(self, partition: Partition, streams: Sequence[Stream]) -> OwnedPartition | None:
+        """Let a partition begin; None while it `waits`, or if it was given away meanwhile.
+
+        Raises SourceUnavailableError or MediumError: try again later.
+        """
+        assigned = self._assigned.get(partition) or self._ask(partition)
+        snapshot: Snapshot | None = None
+        if self._keeper is not None:
+            if not self._answered(partition, assigned, streams):
+                return None
+            snapshot = None if assigned.answer is None else assigned.answer.snapshot
+        states, bases = self._states_of(snapshot, partition, streams)
+        if snapshot is not None and states:
+            start = _from_snapshot(snapshot, states, self._keeper.kind if self._keeper is not None else "")
+        else:
+            snapshot, start = None, self._replay(partition, streams, self._source, assigned.counted.committed)
+        self.drop(partition)
+        hit("restore.before_resume")
+        if not self._source.resume_at(partition, start.next_offset, start.leader_epoch):
+            return None  # given away meanwhile
+        hit("restore.after_resume")
+        owned = own(partition, list(streams), start, assigned.counted, int(self._clock.now() * US_PER_S))
+        owned.restore_started = self._clock.monotonic()
+        self._captures.begin(owned, assigned.counted.committed, bases, None if snapshot is None else snapshot.taken_us)
+        log.info(
+            "partition started",
+            topic=partition.topic, partition=partition.number, offset=start.next_offset,
+            counted_from=owned.count_from, end=owned.target, restored_from=start.source,
+        )  # fmt: skip
+        return owned
+
+    def _ask(self, partition: Partition) -> _Assigned:
+        """Ask where the group and the log stand."""
+        history = self._histories.setdefault(partition, PartitionHistory())
+        committed = self._source.committed([partition])[partition]
+        end = self._source.end_offset(partition)
+        if max(committed or 0, history.counted_end) > end:
+            # The log is another one than the group read: truncated, or restored from a copy.
+            log.warning(
+                "the group's offset is beyond the end of the log and is void",
+                topic=partition.topic, partition=partition.number, committed=committed, end=end,
+            )  # fmt: skip
+            self._source.forget_committed(partition)
+            committed, history.counted_end = None, 0
+        truncated_at = self._truncated_at.get(partition)
+        if truncated_at is not None and committed is not None and committed > truncated_at:
+            self._source.forget_committed(partition)
+            committed = truncated_at
+        return _Assigned(Counted(committed, history, end), self._clock.monotonic())
+
+    def _answered(self, partition: Partition, assigned: _Assigned, streams: Sequence[Stream]) -> bool:
+        """Whether it is known what the store has; asks it where nobody has yet, or the last answer was a failure."""
+        patience_over = self._clock.monotonic() - assigned.first_asked >= LOAD_SECONDS
+        answer = assigned.answer
+        if answer is not None and not answer.failure:
+            return True
+        if answer is not None and not patience_over:
+            assigned.answer = assigned.ticket = None
+            raise MediumError(f"its snapshot cannot be loaded: {answer.failure}")
+        if patience_over:
+            reason = "the store did not answer" if answer is None else answer.failure
+            log.error(
+                "no snapshot could be loaded, the log is read again",
+                topic=partition.topic, partition=partition.number, reason=reason,
+            )  # fmt: skip
+            assigned.answer = None
+            return True
+        if assigned.ticket is None and self._keeper is not None:
+            self._assigned[partition] = assigned
+            assigned.ticket = self._keeper.load(partition, self._terms(partition, assigned, streams))
+        return False
+
+    def _terms(self, partition: Partition, assigned: _Assigned, streams: Sequence[Stream]) -> Terms:
+        return Terms(
+            topic_id=self._source.topic_id(partition.topic),
+            stream_hashes=frozenset(stream.stream_hash for stream in streams),
+            committed=assigned.counted.committed,
+            end=assigned.counted.target,
+            truncated_at=(self._truncated_at[partition] or 0) if partition in self._truncated_at else None,
+        )
+
+    def _states_of(
+        self, snapshot: Snapshot | None, partition: Partition, streams: Sequence[Stream]
+    ) -> tuple[dict[str, PartitionState], Mapping[str, Revisions]]:
+        """Build the states by stream name, and their revisions by hash; empty where that cannot be done."""
+        answer = None if (found := self._assigned.get(partition)) is None else found.answer
+        if snapshot is None:
+            for reason in dict.fromkeys(answer.refusals if answer is not None else ()):
+                log.warning(
+                    "a snapshot is not used, the log is read again",
+                    topic=partition.topic, partition=partition.number, reason=reason,
+                )  # fmt: skip
+            return {}, {}
+        hit("restore.loaded")
+        images = {image.stream_hash: image for image in snapshot.images}
+        states, bases = {}, {}
+        try:
+            for stream in streams:
+                # Streams of one hash get a state each.
+                states[stream.name], bases[stream.stream_hash] = state_of(
+                    images[stream.stream_hash], stream.spec, partition.number
+                )
+        except DamagedSnapshotError as damage:
+            log.warning(
+                "a snapshot is not used, the log is read again",
+                topic=partition.topic, partition=partition.number, reason=str(damage),
+            )  # fmt: skip
+            return {}, {}
+        return states, bases
+
+
+def _from_snapshot(snapshot: Snapshot, states: Mapping[str, PartitionState], kind: str) -> Restored:
+    return Restored(
+        next_offset=snapshot.next_offset,
+        source=kind,
+        states=states,
+        leader_epoch=snapshot.leader_epoch,
+        missing_before_us=snapshot.missing_before_us,
+        skipped_offsets=snapshot.skipped_offsets,
+        began_us=snapshot.began_us,
+    )

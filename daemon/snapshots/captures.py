@@ -1,0 +1,184 @@
+"""From owned partitions to saved snapshots: what is captured, what waits for the group's offset, what has been saved.
+
+At most one capture of a partition is on its way. It waits until the group has stored its offset or a later one: the
+records in between would be in no counter of the next owner, and their dead letters nowhere. Used by the loop's thread.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from daemon.board import SnapshotBoard
+from daemon.failpoints import hit
+from daemon.ownership import OwnedPartition
+from daemon.snapshots.capturing import Revisions, capture
+from daemon.snapshots.keeper import Keeper, Saved
+from daemon.snapshots.values import Snapshot, StateImage
+from daemon.source import Partition
+from daemon.streams import Stream
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the source knows of a partition at the moment of a capture."""
+
+    topic_id: str
+    leader_epoch: int
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Capture:
+    snapshot: Snapshot
+    revisions: Mapping[str, Revisions]  # by stream hash
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a partition's snapshots have come.
+
+    Attributes
+    ----------
+    bases : revisions of what the store has, by stream hash; empty where the next snapshot must be whole
+    saved_offset, saved_us : of the newest snapshot that is durable
+    on_its_way : captured, and waiting or handed over
+    ticket : of the one handed over
+    """
+
+    bases: Mapping[str, Revisions] = field(default_factory=dict)
+    saved_offset: int | None = None
+    saved_us: int | None = None
+    written_bytes: int | None = None
+    retained_bytes: int | None = None
+    on_its_way: _Capture | None = None
+    ticket: int | None = None
+
+
+class Captures:
+    """One for the process; without a keeper it does nothing."""
+
+    def __init__(self, keeper: Keeper | None) -> None:
+        self.failures = 0
+        self._keeper = keeper
+        self._progress: dict[Partition, _Progress] = {}
+        self._stored: dict[Partition, int] = {}  # the group's offsets, as far as known
+        self._failure = ""  # as last told
+
+    def begin(
+        self, owned: OwnedPartition, stored: int | None, bases: Mapping[str, Revisions], taken_us: int | None
+    ) -> None:
+        """Follow a partition from its start on; the bases and the time are of the snapshot that it started from."""
+        progress = _Progress(bases=bases)
+        if taken_us is not None:
+            progress.saved_offset, progress.saved_us = owned.position, taken_us
+        self._progress[owned.partition] = progress
+        if stored is not None:
+            self._stored[owned.partition] = stored
+
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """Let go of partitions, and of what was captured of them."""
+        for partition in partitions:
+            self._progress.pop(partition, None)
+            self._stored.pop(partition, None)
+            if self._keeper is not None:
+                self._keeper.forget(partition)
+
+    def take(self, owned: OwnedPartition, streams: Sequence[Stream], seen: Seen) -> None:
+        """Capture a partition that has moved since its last snapshot, unless one is on its way."""
+        progress = self._progress.get(owned.partition)
+        if self._keeper is None or progress is None or progress.on_its_way is not None:
+            return
+        if progress.saved_offset == owned.position:
+            progress.saved_us = seen.now_us  # it holds all that has been read until now
+            return
+        progress.on_its_way = _captured(owned, streams, progress.bases, seen)
+        hit("snapshot.captured")
+        self._hand_over(owned.partition, progress)
+
+    def store(self, offsets: Mapping[Partition, int]) -> None:
+        """Note that the group has stored these offsets, and hand over the captures that waited for them."""
+        for partition, offset in offsets.items():
+            self._stored[partition] = max(offset, self._stored.get(partition, offset))
+            if (progress := self._progress.get(partition)) is not None:
+                self._hand_over(partition, progress)
+
+    def settle(self, saved: Saved) -> None:
+        """Take the outcome of a save."""
+        if saved.gone:
+            self.forget_bases()
+        progress = self._progress.get(saved.partition)
+        if progress is None or progress.ticket != saved.ticket or progress.on_its_way is None:
+            return
+        done, progress.on_its_way, progress.ticket = progress.on_its_way, None, None
+        if saved.receipt is None:
+            self.failures += 1
+            self._tell_failure(saved)
+            return
+        self._failure = ""
+        progress.bases = {} if saved.gone else done.revisions
+        progress.saved_offset, progress.saved_us = done.snapshot.next_offset, done.snapshot.taken_us
+        progress.written_bytes, progress.retained_bytes = saved.receipt.written_bytes, saved.receipt.retained_bytes
+
+    def forget_bases(self) -> None:
+        """Make the next snapshot of every partition whole: what the medium held may be gone."""
+        for progress in self._progress.values():
+            progress.bases = {}
+
+    def recapture(self, owned: OwnedPartition, streams: Sequence[Stream], seen: Seen) -> None:
+        """Capture anew what waits for the group's offset, so that the last snapshot of a process is of its end."""
+        progress = self._progress.get(owned.partition)
+        if progress is not None and progress.ticket is None:
+            progress.on_its_way = None
+        self.take(owned, streams, seen)
+
+    def handed_over(self, partition: Partition | None = None) -> bool:
+        """Whether a save is being waited for, of a partition or of any."""
+        partitions = self._progress if partition is None else [partition]
+        return any(part in self._progress and self._progress[part].ticket is not None for part in partitions)
+
+    def boards(self) -> Iterator[SnapshotBoard]:
+        """Show how far each partition's snapshots have come."""
+        for partition, progress in sorted(self._progress.items(), key=lambda item: item[0]):
+            if self._keeper is not None:
+                taken = None if progress.saved_us is None else progress.saved_us / 1e6
+                yield SnapshotBoard(partition, taken, progress.written_bytes, progress.retained_bytes)
+
+    def _hand_over(self, partition: Partition, progress: _Progress) -> None:
+        waiting, stored = progress.on_its_way, self._stored.get(partition)
+        if self._keeper is None or waiting is None or progress.ticket is not None or stored is None:
+            return
+        if waiting.snapshot.next_offset <= stored:
+            progress.ticket = self._keeper.save(waiting.snapshot)
+
+    def _tell_failure(self, saved: Saved) -> None:
+        if saved.failure != self._failure:
+            self._failure = saved.failure
+            log.error(
+                "a snapshot was not saved; windows are right, but a restart reads more of the log",
+                topic=saved.partition.topic, partition=saved.partition.number, reason=saved.failure,
+            )  # fmt: skip
+
+
+def _captured(owned: OwnedPartition, streams: Sequence[Stream], bases: Mapping[str, Revisions], seen: Seen) -> _Capture:
+    """Copy what has changed. Streams of one hash have equal states, so one of them is kept."""
+    images: dict[str, StateImage] = {}
+    revisions: dict[str, Revisions] = {}
+    for stream in {stream.stream_hash: stream for stream in streams}.values():
+        state = owned.states[stream.name]
+        key = stream.stream_hash
+        images[key], revisions[key] = capture(state, stream.spec, key, bases.get(key))
+    snapshot = Snapshot(
+        partition=owned.partition,
+        topic_id=seen.topic_id,
+        next_offset=owned.position,
+        leader_epoch=seen.leader_epoch,
+        missing_before_us=owned.missing_before_us,
+        skipped_offsets=owned.skipped_offsets,
+        began_us=owned.began_us,
+        taken_us=seen.now_us,
+        images=tuple(images.values()),
+    )
+    return _Capture(snapshot, revisions)

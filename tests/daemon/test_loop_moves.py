@@ -1,0 +1,70 @@
+"""What is published while partitions move, go unanswered, or are read again slowly."""
+
+from daemon.source import Partition
+from tests.daemon.loop_world import PARTITIONS, World
+
+
+def test_publish_follows_at_once_when_partitions_are_given_away_or_the_last_one_is_restored():
+    world = World()
+    world.produce(90)
+    world.settle()
+    replica = world.replicas[0]
+    world.join(0)
+    before = replica.board.published
+    for _ in range(6):
+        world.wait(0.1)
+        for each in world.replicas:
+            each.turn()
+    assert replica.board.published is not before
+    assert len(replica.board.published.partitions) < PARTITIONS
+    newcomer = world.replicas[1].board.published
+    assert newcomer is not None
+    assert all(board.restored for board in newcomer.partitions)
+
+
+def test_a_partition_that_nobody_answers_for_is_not_complete():
+    world = World()
+    world.produce(90)
+    world.settle()
+    assert world.replicas[0].stream.windows[0].complete.all()
+    world.log.track(Partition("pairs", 1)).led = False
+    for _ in range(7):
+        world.wait(1)
+        world.turn(0)
+    world.replicas[0].loop.publish()
+    assert not world.replicas[0].stream.windows[0].complete.any()
+
+
+def test_a_process_that_lost_its_membership_since_its_poll_publishes_nothing():
+    world = World()
+    world.produce(90)
+    world.settle()
+    replica = world.replicas[0]
+    before = replica.board.published
+    world.log.evict("group", replica.source)
+    replica.loop.publish()
+    assert replica.board.published is before
+
+
+def test_a_replay_that_is_slowed_down_reads_so_many_bytes_a_second_while_owned_partitions_go_on():
+    world = World(replay_rate=2000)
+    world.produce(3000)
+    world.settle()
+    world.commit(0)
+    world.turn(0)
+    world.join(0)
+    world.kill(0)
+    replica = world.replicas[0]
+    begun, seen = world.clock.monotonic(), []
+    for _ in range(2000):
+        world.wait(0.1)
+        world.turn(0)
+        seen += [reason for reason in replica.health.readiness.reasons if "records/s" in reason]
+        if replica.loop._owned and all(owned.restored for owned in replica.loop._owned.values()):
+            break
+    size = sum(
+        len(r.value) for number in range(PARTITIONS) for r in world.log.track(Partition("pairs", number)).records
+    )
+    assert world.clock.monotonic() - begun >= 0.8 * size / 2000
+    assert any("partitions are still being restored from the log: " in reason for reason in seen)
+    assert "million" not in seen[-1]
