@@ -15,6 +15,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _GAP_REASONS: Final = {"corrupt": "corrupt", "out_of_range": "expired or deleted meanwhile"}
 #: Series that no label tells apart, and panes whose series cannot be told apart.
 _ONE_SERIES: Final = "the one series"
+_NONE_FOUND: Final = (
+    "none was found intact where the configuration says; a daemon of this group writes one every snapshot.interval"
+)
 _ALL_SERIES: Final = "all series together"
 
 
@@ -75,8 +78,8 @@ def notes(checked: CheckedPartition) -> Iterator[str]:
         if checked.end == checked.beginning:
             yield f"{name}: the log is empty"
             return
-        why = f": {'; '.join(checked.refused)}" if checked.refused else ""
-        yield f"{name}: there is no snapshot that can be used{why}"
+        why = "; ".join(checked.refused) or _NONE_FOUND
+        yield f"{name}: there is no snapshot that can be used: {why}"
         return
     for refusal in checked.refused:
         yield f"{name}: a newer snapshot is not used: {refusal}"
