@@ -73,10 +73,12 @@ class SnapshotSimulation(RuleBasedStateMachine):
     def save(self, index):
         self._save(self._process(index))
 
-    @rule(records=sizes)
-    def deliver_and_save(self, records):
-        self.deliver(self.living.index(self.owner), records)
-        self._save(self.owner)
+    @rule(steps=st.lists(sizes, min_size=1, max_size=8))
+    def work(self, steps):
+        """The owner goes on undisturbed; from five saves on it buries the dead."""
+        for records in steps:
+            self.deliver(self.living.index(self.owner), records)
+            self._save(self.owner)
 
     @rule(index=indices, operation=operations)
     def save_while_the_medium_fails(self, index, operation):

@@ -9,12 +9,12 @@ from itertools import count, pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from daemon.snapshots import chunk_cleaning, frames, slots, tenure
+from daemon.snapshots import chunk_cleaning, chunk_reading, chunk_writing, frames, slots, tenure
 from daemon.snapshots.chunk_store import ChunkStore
 from daemon.snapshots.folder import Folder
 from daemon.snapshots.manifests import encode_manifest
 from daemon.snapshots.medium import EntriesGoneError, MediumError
-from daemon.snapshots.names import manifest_name, manifest_of
+from daemon.snapshots.names import chunk_name, manifest_name, manifest_of
 from daemon.source import Partition
 from tests.snapshots.memory_medium import Disk, FailingOnce, MemoryMedium, unavailable
 from tests.snapshots.snapshot_world import GROUP, PARTITION, Process
@@ -246,6 +246,36 @@ def test_a_living_owner_is_not_taken_for_dead_by_one_who_was_stopped(disk):
     assert restored(disk) == 500
 
 
+def test_a_snapshot_ahead_of_ours_is_never_deleted_however_long_it_is_there(disk):
+    begun(disk, 500).save()
+    behind = process_on(disk)
+    assert behind.load(TOPIC, 499, 0) is None
+    for save in range(20):
+        behind.deliver(100 + save)
+        behind.save()
+    assert restored(disk) == 500
+    behind.deliver(501)
+    for _ in range(8):
+        behind.save()
+    assert len(writers_in(disk)) == 1
+
+
+def test_chunks_that_another_ones_manifest_names_are_not_deleted(disk):
+    """Both went on from the same dead writer, and one is done with it before the other."""
+    begun(disk, 100).save()
+    zombie, owner = process_on(disk), process_on(disk)
+    for process in (owner, zombie):
+        process.load(TOPIC, FOREVER, 0)
+    owner.deliver(300)
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(chunk_writing, "to_read_again", lambda *_: ())
+        owner.save()  # names chunks of the dead one
+    for save in range(12):
+        zombie.deliver(101 + save)
+        zombie.save()
+    assert restored(disk) == 300
+
+
 def test_no_more_than_the_limit_is_written_again_of_other_writers_in_one_save(disk, monkeypatch):
     monkeypatch.setattr(tenure, "REWRITE_BYTES", 1000)
     monkeypatch.setattr(tenure, "REWRITE_SHARE", 10**9)
@@ -334,6 +364,38 @@ def test_damage_is_told_once_and_the_older_snapshot_is_taken(disk):
         assert reader.load(TOPIC, FOREVER, 0) == 200
         assert reader.load(TOPIC, FOREVER, 0) == 200
     assert [line["reason"] for line in logs] == ["chunks of the snapshot at offset 210 are missing or damaged"]
+
+
+def swapped(disk):
+    """The newest snapshot names a chunk in whose place is an intact one of the same section, of the save before."""
+    process = begun(disk)
+    process.save()
+    process.deliver(210)
+    process.save()
+    newer, older = process.store._tenures[PARTITION].kept
+    for new, old in zip(refs(newer), refs(older), strict=True):
+        if new.digest != old.digest:
+            names = [chunk_name(GROUP, PARTITION, ref.writer, ref.slot) for ref in (new, old)]
+            disk.append(names[0], disk.current()[names[1]])
+    return disk
+
+
+def test_an_intact_chunk_in_the_place_of_another_is_not_believed():
+    with capture_logs():
+        assert restored(swapped(Disk(by_place=False))) == 200
+
+
+def test_the_test_before_fails_where_digests_are_not_compared(monkeypatch):
+    monkeypatch.setattr(chunk_reading, "digest_of", lambda raw: Anything())
+    with pytest.raises(AssertionError):
+        restored(swapped(Disk(by_place=False)))
+
+
+class Anything:
+    __hash__ = None
+
+    def __eq__(self, other):
+        return True
 
 
 def test_a_manifest_of_an_unknown_version_is_told_and_the_older_one_is_taken(disk, monkeypatch):
