@@ -13,6 +13,8 @@ from daemon.commands.inspect import inspect
 from daemon.commands.replay import replay
 from daemon.commands.rules import rules
 from daemon.commands.run import run
+from daemon.commands.verify import EPILOG as VERIFY_EPILOG
+from daemon.commands.verify import verify
 from daemon.errors import EXIT_DEPENDENCY, EXIT_FAULT, EXIT_OK, EXIT_STALLED, EXIT_USAGE, OperatingError
 
 _LIBRARIES: Final = (
@@ -48,6 +50,7 @@ app = typer.Typer(
 )
 for command in (run, check, inspect, replay, demo, rules):
     app.command(epilog=_EPILOG)(command)
+app.command(epilog=VERIFY_EPILOG)(verify)
 
 
 @app.callback(invoke_without_command=True)
