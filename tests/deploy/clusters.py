@@ -1,0 +1,129 @@
+"""A real Kubernetes cluster for tests: kubectl, pods as values, and a broker that pods reach.
+
+Any disposable cluster with a node will do. It is named by the environment: KUBECONFIG; KLAXON_TEST_IMAGE, the image of
+Any disposable cluster with a node will do. The environment names it: KUBECONFIG; KLAXON_TEST_IMAGE, the image of
+the pods by their addresses.
+"""
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.kafka_server import KafkaServer
+from tests.kubernetes_tools import program
+
+VARIABLES = ("KUBECONFIG", "KLAXON_TEST_IMAGE", "KLAXON_TEST_GATEWAY")
+
+
+def missing():
+    """Why there is no cluster here; None where there is one."""
+    absent = [name for name in VARIABLES if not os.environ.get(name)]
+    return f"a cluster is named by {', '.join(VARIABLES)}; {', '.join(absent)} is not set" if absent else None
+
+
+def kubectl(*arguments, text=None, within=120, fails=False):
+    """Run kubectl: its output; where it may fail, also what it says of that."""
+    command = [program("kubectl"), *map(str, arguments)]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=within, check=False)
+    if done.returncode != 0 and not fails:
+        pytest.fail(f"kubectl {' '.join(command[1:])}: {done.stderr}")
+    return done.stdout + (done.stderr if fails else "")
+
+
+def asked(*arguments):
+    """Run kubectl and read its JSON."""
+    return json.loads(kubectl(*arguments, "-o", "json"))
+
+
+def until(condition, what, within=90):
+    """Wait until the condition gives something true, and return that."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.5)
+    pytest.fail(f"no {what} within {within} s")
+
+
+class ReachableServer(KafkaServer):
+    """A broker that listens everywhere and says that it is at the gateway."""
+
+    def _server_properties(self):
+        gateway = os.environ["KLAXON_TEST_GATEWAY"]
+        port = self.ports["plain"]
+        text = super()._server_properties()
+        head, listeners, rest = text.partition("\nlisteners=")
+        listeners += rest.partition("\n")[0].replace(f"PLAIN://127.0.0.1:{port}", f"PLAIN://0.0.0.0:{port}")
+        text = head + listeners + "\n" + rest.partition("\n")[2]
+        return text.replace(
+            f"advertised.listeners=PLAIN://127.0.0.1:{port}", f"advertised.listeners=PLAIN://{gateway}:{port}"
+        )
+
+
+class Release:
+    """The chart in a namespace, and its pods."""
+
+    def __init__(self, namespace, values, chart):
+        self.namespace, self.values, self.chart = namespace, values, chart
+
+    def upgrade(self, *, wait=True, **values):
+        """Install it, or install it anew with further values."""
+        from tests.deploy.charts import merged
+
+        self.values = merged(self.values, values)
+        command = [program("helm"), "upgrade", "--install", "klaxon", str(self.chart), "-n", self.namespace]
+        command += ["--values", "-", *(["--wait", "--timeout", "120s"] if wait else [])]
+        done = subprocess.run(
+            command, input=json.dumps(self.values), capture_output=True, text=True, timeout=180, check=False
+        )
+        assert done.returncode == 0, done.stderr + self.events()
+        return done.stdout
+
+    def pods(self, *, ready=True):
+        """Pods by name, those that are not about to go; only the ready ones."""
+        found = asked("get", "pods", "-n", self.namespace, "-l", "app.kubernetes.io/name=klaxon")["items"]
+        return {
+            pod["metadata"]["name"]: pod
+            for pod in found
+            if "deletionTimestamp" not in pod["metadata"] and (not ready or is_ready(pod))
+        }
+
+    def ready(self, count, within=90):
+        """Wait for so many ready pods and no other ones."""
+
+        def settled():
+            pods = self.pods(ready=False)
+            return pods if len(pods) == count and all(map(is_ready, pods.values())) else None
+
+        return until(settled, f"{count} ready pods; {self.events()}", within)
+
+    def events(self):
+        """The last events of the namespace, for a failed test's message."""
+        return kubectl("get", "events", "-n", self.namespace, "--sort-by=.lastTimestamp", fails=True)[-3000:]
+
+
+def is_ready(pod):
+    """Whether Kubernetes takes it for ready."""
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def samples(pod, name):
+    """Samples of one metric by their labels, asked at the pod's own address; empty where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://{pod['status']['podIP']}:9752/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except (OSError, urllib.error.URLError):
+        return {}
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }

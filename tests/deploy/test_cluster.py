@@ -1,0 +1,193 @@
+"""The chart in a real cluster whose namespace enforces `restricted`: what only a kubelet and an API server can show."""
+
+import base64
+import json
+import time
+import uuid
+
+import pytest
+
+from tests.deploy.charts import CHART
+from tests.deploy.clusters import ReachableServer, Release, asked, is_ready, kubectl, missing, samples, until
+from tests.kafka_broker import skip_unless_ci
+from tests.kafka_server import KafkaMissingError
+from tests.kubernetes_tools import program
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.alone]
+PARTITIONS = 12
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    """A namespace that enforces the standard `restricted`; it goes with all that is in it."""
+    if reason := missing():
+        pytest.skip(reason)
+    name = f"klaxon-{uuid.uuid4().hex[:6]}"
+    kubectl("create", "namespace", name)
+    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def broker(namespace, tmp_path_factory):
+    """A broker that pods reach, with a topic of twelve partitions and the demo's traffic."""
+    from daemon.clock import SystemClock
+    from daemon.demo.ledger import Ledger
+    from daemon.demo.traffic import Channel, Traffic
+    from daemon.demo.writer import TokenWriter
+    from daemon.kafka_producer import create_topics
+
+    try:
+        server = ReachableServer(tmp_path_factory.mktemp("reachable"))
+    except KafkaMissingError as lacking:
+        skip_unless_ci(str(lacking))
+    # The gateway's address is there once a pod is.
+    first = {"allowPrivilegeEscalation": False, "runAsNonRoot": True, "runAsUser": 1, "capabilities": {"drop": ["ALL"]}}
+    pause = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "first", "namespace": namespace},
+        "spec": {
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {"name": "sleep", "image": image(), "command": ["python3", "-c", "import time; time.sleep(3600)"],
+                 "securityContext": first}
+            ],
+        },
+    }  # fmt: skip
+    kubectl("apply", "-f", "-", text=json.dumps(pause))
+    until(lambda: is_ready(asked("get", "pod", "first", "-n", namespace)), "first pod")
+    server.start()
+    address = f"{gateway()}:{server.ports['plain']}"
+    create_topics(address, {"tokens": PARTITIONS})
+    writers = [TokenWriter(version, 1951) for version in ("1", "2")]
+    traffic = Traffic([Channel("tokens", each) for each in writers], address, SystemClock(), Ledger())
+    traffic.start()
+    yield address
+    traffic.stop()
+    server.kill()
+
+
+def image():
+    """The image as the nodes know it."""
+    import os
+
+    return os.environ["KLAXON_TEST_IMAGE"]
+
+
+def gateway():
+    """Where pods reach this machine."""
+    import os
+
+    return os.environ["KLAXON_TEST_GATEWAY"]
+
+
+@pytest.fixture(scope="module")
+def release(namespace, broker):
+    """The chart with one replica; a Secret of settings, which has to arrive as a file."""
+    name, _, tag = image().rpartition(":")
+    secret = {"kafka.client_id": base64.b64encode(b"from-a-secret").decode()}
+    kubectl("apply", "-f", "-", text=json.dumps(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "settings", "namespace": namespace}, "data": secret}
+    ))  # fmt: skip
+    values = {
+        "image": {"repository": name, "tag": tag, "pullPolicy": "Never"},
+        "settingsSecret": "settings",
+        "config": {
+            "kafka": {"bootstrap_servers": [broker]},
+            "streams": [{"topic": "tokens", "series_labels": ["model", "version"], "thresholds": [{"nats": 0.1}]}],
+            "windows": ["10s", "30s"],
+            "publish_interval": "1s",
+            "snapshot": {"interval": "5s"},
+        },
+        "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}},
+    }
+    installed = Release(namespace, values, CHART)
+    installed.upgrade()
+    yield installed
+    kubectl("delete", "deployment", "klaxon", "-n", namespace, "--wait=false", fails=True)
+
+
+def owned(release):
+    """How many partitions each ready pod owns."""
+    return {name: int(sum(samples(pod, "klaxon_partition_owned").values())) for name, pod in release.pods().items()}
+
+
+def spread(release, count):
+    """Wait until each of so many pods owns its share of the partitions, and nobody owns one twice."""
+    share = PARTITIONS // count
+    return until(lambda: sorted(owned(release).values()) == [share] * count, f"{share} partitions each", 60)
+
+
+def test_a_restricted_namespace_lets_the_pod_in_and_it_reads_all_partitions(release):
+    (pod,) = release.ready(1).values()
+    assert spread(release, 1)
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+    shown = kubectl(
+        "exec", "-n", release.namespace, pod["metadata"]["name"], "--", "python3", "-c",
+        "import os; print(os.getuid(), os.access('/etc', os.W_OK), os.access('/tmp', os.W_OK), "
+        "open('/etc/klaxon/settings/kafka.client_id').read())",
+    )  # fmt: skip
+    assert shown.split() == ["65532", "False", "True", "from-a-secret"]
+
+
+def test_helm_test_asks_the_brokers(release):
+    import subprocess
+
+    command = [program("helm"), "test", "klaxon", "-n", release.namespace, "--filter", "name=klaxon-test-brokers"]
+    done = subprocess.run([*command, "--logs"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_three_replicas_share_the_partitions_and_one_takes_them_back(release):
+    release.upgrade(replicaCount=3)
+    release.ready(3)
+    assert spread(release, 3)
+    release.upgrade(replicaCount=1)
+    release.ready(1)
+    assert spread(release, 1)
+
+
+def test_a_pod_that_is_killed_is_replaced_and_its_partitions_are_read_again(release):
+    release.upgrade(replicaCount=3)
+    victim = next(iter(release.ready(3)))
+    assert spread(release, 3)
+    kubectl("delete", "pod", victim, "-n", release.namespace, "--grace-period=0", "--force")
+    assert victim not in release.ready(3)
+    assert spread(release, 3)
+
+
+def test_a_pod_that_is_asked_to_go_goes_within_its_grace_period(release):
+    victim = next(iter(release.ready(3)))
+    began = time.monotonic()
+    kubectl("delete", "pod", victim, "-n", release.namespace)
+    assert time.monotonic() - began < 20
+    release.ready(3)
+
+
+def test_an_eviction_waits_for_the_budget(release):
+    pods = list(release.ready(3))
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"namespace": release.namespace}}
+    answers = []
+    for name in pods[:2]:
+        text = json.dumps({**body, "metadata": {**body["metadata"], "name": name}})
+        path = f"/api/v1/namespaces/{release.namespace}/pods/{name}/eviction"
+        answers.append(kubectl("create", "--raw", path, "-f", "-", text=text, fails=True))
+    assert "Success" in answers[0]
+    assert "disruption budget" in answers[1]
+    release.ready(3)
+
+
+def test_a_changed_configuration_rolls_the_pods_and_a_broken_one_leaves_them(release):
+    before = set(release.ready(3))
+    release.upgrade(config={"min_messages": 31})
+    after = set(release.ready(3))
+    assert not before & after
+    assert spread(release, 3)
+    # A topic that the schema allows and klaxond does not.
+    release.upgrade(wait=False, config={"dead_letter": {"topic": "tokens"}})
+    until(lambda: len(release.pods(ready=False)) > 3, "new pod")
+    time.sleep(5)
+    assert set(release.pods()) == after
+    kubectl("rollout", "undo", "deployment/klaxon", "-n", release.namespace)
