@@ -38,6 +38,7 @@ class Options:
     every_s: float | None = None
     tls: bool = True
     scenarios: bool = False
+    only: tuple = ()
 
 
 @dataclass
@@ -67,12 +68,14 @@ class Run:
     told: list = field(default_factory=list)
 
 
-def run(options, folder, say=print):
-    """Do a run in the folder and judge it."""
+def run(options, folder, say=print, cluster=None):
+    """Do a run in the folder and judge it; with brokers of its own, or with those given."""
     result, begun = Run(options, folder), time.monotonic()
     dice = random.Random(options.seed)
     with contextlib.ExitStack() as stack:
-        world = _world(options, folder, dice, stack, result)
+        if cluster is None:
+            cluster = stack.enter_context(Cluster(_made(folder / "brokers"), options.nodes))
+        world = _world(options, folder, dice, stack, result, cluster)
         world.load.burst(max(1, options.pairs // options.pairs_a_message // 5))
         stack.enter_context(world.fleet)
         world.load.start()
@@ -94,8 +97,7 @@ def run(options, folder, say=print):
     return result
 
 
-def _world(options, folder, dice, stack, result):
-    cluster = stack.enter_context(Cluster(_made(folder / "brokers"), options.nodes))
+def _world(options, folder, dice, stack, result, cluster):
     topic, group = f"faults-{options.seed}", f"klaxon-faults-{options.seed}"
     cluster.create_topic(topic, options.partitions, {"message.timestamp.type": "LogAppendTime"})
     snapshots = _made(folder / "snapshots")
@@ -125,6 +127,9 @@ def _made(folder):
 
 def _steps(options, dice, begun):
     """Yield (name, act): a plan that ends, or for a soak new plans until the time is over."""
+    if options.only:
+        yield from schedule.named(options.only)
+        return
     if options.minutes is None:
         yield from schedule.plan(dice, options.kind, options.nodes, options.faults, options.failpoints)
         return

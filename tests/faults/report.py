@@ -3,6 +3,8 @@
 import statistics
 from collections import Counter
 
+_SOURCES = {"replay": "the log", "file": "a file", "changelog": "the changelog"}
+
 
 def table(result):
     """Return the Markdown of a run."""
@@ -71,6 +73,10 @@ def _summary(result, violations):
             f"{outcome.cells:,} panes of the last snapshots were compared with the log: counts and audit to the bit, "
             "sums within 1e-12."
         )
+    restored = " and ".join(
+        f"{count:,} from {_SOURCES.get(source, source)}" for source, count in outcome.restores.items()
+    )
+    yield f"Partitions were restored {restored}."
     increases, truth, bound = outcome.counters
     yield (
         f"Counters rose by {increases:,.0f} messages, the log has {truth:,}: off by {increases - truth:+,.0f}, "

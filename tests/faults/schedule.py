@@ -66,6 +66,12 @@ def plan(dice, kind, nodes, faults, failpoints):
     return steps
 
 
+def named(names):
+    """Return the steps of these names, in this order."""
+    acts = {fault.name: fault.act for fault in CLASSES}
+    return [(name, acts.get(name) or name.removeprefix("failpoint ")) for name in names]
+
+
 def perform(world, step):
     """Do one step; return (whether the fault really happened, words)."""
     act = step[1]

@@ -26,6 +26,7 @@ class Outcome:
     counters: tuple = ()
     slopes: list = field(default_factory=list)
     final_windows: int = 0
+    restores: dict = field(default_factory=dict)
     cells: int = 0
 
     @property
@@ -53,6 +54,7 @@ def judge_run(world, result, geometry):
     outcome.final_windows = check_windows(final, truths, geometry).exact
     if len(final) != len(world.replicas) or not outcome.final_windows:
         outcome.verdicts["windows"].add(result.final, "other", "there was no exact comparison at the end")
+    outcome.restores = _restores(world.fleet.scrapes)
     outcome.verdicts["conservation"] = check_conservation(world.fleet.scrapes)
     outcome.verdicts["counters"], outcome.counters = check_counters(world.fleet, truths)
     if world.kind != "none":
@@ -61,6 +63,13 @@ def judge_run(world, result, geometry):
     outcome.verdicts["logs"] = check_logs(world.replicas)
     outcome.verdicts["memory"] = check_memory(world.replicas)
     return outcome
+
+
+def _restores(scrapes):
+    """Partitions restored, by source, over all processes."""
+    last = {(scrape.replica, scrape.incarnation): scrape.restores for scrape in scrapes}
+    sources = sorted({source for found in last.values() for source in found})
+    return {source: int(sum(found.get(source, 0) for found in last.values())) for source in sources}
 
 
 def _check_snapshots(world, log, geometry):
