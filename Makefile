@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Extra arguments for demo, test and bench: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
+# Extra arguments for demo, test, bench and faults: make test ARGS=tests/estimators, make demo ARGS="--seconds 30".
 ARGS ?=
 
 SOURCES := daemon estimators config tests deploy/compose deploy/examples deploy/grafana deploy/helm
@@ -55,6 +55,9 @@ deploy-check: $(READY) ## judge chart, manifests, rules, dashboards and image by
 
 bench: $(READY) ## measure speed as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+faults: $(READY) ## faults over real brokers and daemons, judged by a second program (ARGS="--seed 1 --faults 20"; --help)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 golden: $(READY) ## rewrite the generated references and golden files; read the difference before a commit
 	$(BIN)/python -m config.reference

@@ -117,7 +117,8 @@ def _world(options, folder, dice, stack, result, cluster):
         cluster.bootstrap_servers, topic, options.partitions, messages, rate=options.rate, rest_s=options.rest_s
     )
     stack.callback(load.close)
-    return World(cluster, fleet, load, dice, topic, options.kind, snapshots, f"{group}-changelog")
+    spared = -1 if options.every_s is None else 0
+    return World(cluster, fleet, load, dice, topic, options.kind, snapshots, f"{group}-changelog", spared=spared)
 
 
 def _made(folder):

@@ -17,9 +17,9 @@ def kill(world):
 
 def kill_all(world):
     """kill -9 all daemons at once."""
-    for replica in world.replicas:
+    for replica in world.mortal:
         replica.kill()
-    for replica in world.replicas:
+    for replica in world.mortal:
         replica.start()
     return "all"
 
@@ -35,7 +35,7 @@ def terminate(world):
 
 def zombie(world):
     """SIGSTOP for longer than the session: others take over, then it wakes and still believes that it owns."""
-    replica = world.any_replica()
+    replica = world.dice.choice(world.replicas)
     replica.halt()
     seconds = SESSION_TIMEOUT_S + world.dice.uniform(1, 8)
     time.sleep(seconds)
@@ -45,7 +45,7 @@ def zombie(world):
 
 def pause(world):
     """SIGSTOP for less than the session: it wakes as if nothing had been."""
-    replica = world.any_replica()
+    replica = world.dice.choice(world.replicas)
     replica.halt()
     seconds = world.dice.uniform(1, 4)
     time.sleep(seconds)

@@ -65,7 +65,7 @@ def _provoked(world, replica, point, number):
         replica.current.process.send_signal(signal.SIGTERM)
     elif point == "group.revoking":
         world.fleet.wait_until_recovered(60)
-        other = world.dice.choice([one for one in world.replicas if one is not replica])
+        other = world.dice.choice([one for one in world.mortal if one is not replica])
         other.terminate()
         time.sleep(2)
         other.start()

@@ -40,16 +40,16 @@ def fill(world):
 
 
 def garble(world):
-    """Tear, overwrite or delete a third of the files while all daemons are dead, then start them."""
-    for replica in world.replicas:
+    """Tear, overwrite or delete a third of the files while daemons are dead, then start them."""
+    for replica in world.mortal:
         replica.kill()
     files = sorted(path for path in world.folder.rglob("*") if path.is_file())
     chosen = world.dice.sample(files, len(files) // 3)
     for path in chosen:
         _spoil(world, path)
-    for replica in world.replicas:
+    for replica in world.mortal:
         replica.start()
-    return f"{len(chosen)} of {len(files)} files, all daemons killed"
+    return f"{len(chosen)} of {len(files)} files, daemons killed"
 
 
 def _spoil(world, path: Path):

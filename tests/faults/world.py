@@ -19,7 +19,10 @@ SNAPSHOT_S = 2.0
 
 @dataclass
 class World:
-    """One run's parts."""
+    """One run's parts.
+
+    `spared`: index of a daemon that no fault ends, so that its memory can be watched; -1: none.
+    """
 
     cluster: Cluster
     fleet: Fleet
@@ -30,6 +33,7 @@ class World:
     folder: Path
     changelog: str
     healed: float = 0.0
+    spared: int = -1
 
     def heal(self):
         """Note that the fault is over from now on; not needed where it is when the fault's function returns."""
@@ -40,9 +44,14 @@ class World:
         """The daemons."""
         return self.fleet.replicas
 
+    @property
+    def mortal(self):
+        """The daemons that faults may end."""
+        return [replica for replica in self.replicas if replica.index != self.spared]
+
     def any_replica(self):
-        """One of the daemons, by the dice."""
-        return self.dice.choice(self.replicas)
+        """One of the daemons that may end, by the dice."""
+        return self.dice.choice(self.mortal)
 
 
 def settings(cluster, topic, kind, folder, *, tls, group):
