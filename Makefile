@@ -14,7 +14,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 PYTEST := $(BIN)/python -m pytest -q --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check deploy-check bench golden pictures lock clean
+.PHONY: help setup demo test check deploy-check bench faults golden pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
