@@ -193,6 +193,20 @@ def test_two_hundred_saves_keep_no_more_than_two_manifests_name_and_a_constant(d
     assert restored(disk) == process.next_offset
 
 
+def test_slots_of_a_state_that_has_shrunk_are_deleted(disk, monkeypatch):
+    process = begun(disk, 400)
+    with monkeypatch.context() as many:
+        many.setattr(frames, "RAW_BYTES_MAX", 50)
+        process.save()
+    most = len(chunks_in(disk))
+    for end in range(600, 1200, 100):  # every pane expires
+        process.deliver(end)
+        process.save()
+    assert most > 100
+    assert len(chunks_in(disk)) < 40
+    assert restored(disk) == 1100
+
+
 def refs(manifest):
     return [ref for sections in manifest.chunks for of_section in sections.values() for ref in of_section]
 
@@ -266,14 +280,14 @@ def test_chunks_that_another_ones_manifest_names_are_not_deleted(disk):
     zombie, owner = process_on(disk), process_on(disk)
     for process in (owner, zombie):
         process.load(TOPIC, FOREVER, 0)
-    owner.deliver(300)
+    owner.deliver(101)
     with pytest.MonkeyPatch.context() as slow:
         slow.setattr(chunk_writing, "to_read_again", lambda *_: ())
         owner.save()  # names chunks of the dead one
-    for save in range(12):
-        zombie.deliver(101 + save)
+    for _ in range(12):
         zombie.save()
-    assert restored(disk) == 300
+    disk.compact()
+    assert restored(disk) == 101
 
 
 def test_no_more_than_the_limit_is_written_again_of_other_writers_in_one_save(disk, monkeypatch):
@@ -372,11 +386,11 @@ def swapped(disk):
     process.save()
     process.deliver(210)
     process.save()
-    newer, older = process.store._tenures[PARTITION].kept
-    for new, old in zip(refs(newer), refs(older), strict=True):
-        if new.digest != old.digest:
-            names = [chunk_name(GROUP, PARTITION, ref.writer, ref.slot) for ref in (new, old)]
-            disk.append(names[0], disk.current()[names[1]])
+    newer, older = (manifest.chunks[0] for manifest in process.store._tenures[PARTITION].kept)
+    section = next(key for key in newer if key.kind == "panes" and key in older and newer[key] != older[key])
+    first = (chunks[section][0] for chunks in (newer, older))
+    names = [chunk_name(GROUP, PARTITION, ref.writer, ref.slot) for ref in first]
+    disk.append(names[0], disk.current()[names[1]])
     return disk
 
 
