@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import replace
+from struct import pack
 
 import pytest
 from hypothesis import given
@@ -63,3 +64,17 @@ def test_a_manifest_of_a_newer_program_is_told_from_damage():
     newer = encode(b"\2\0" + decode(encode_manifest(MANIFEST), Kind.MANIFEST)[2:], Kind.MANIFEST)
     with pytest.raises(UnknownVersionError, match="a manifest is of version 2"):
         decode_manifest(newer)
+
+
+def test_a_section_that_is_named_twice_is_damage():
+    first, second, *_ = sorted(section for section in IMAGE.sections if section.kind == "panes")
+    number = CONTENT.index(pack("<q", second.first_pane))
+    twice = CONTENT[:number] + pack("<q", first.first_pane) + CONTENT[number + 8 :]
+    with pytest.raises(DamagedSnapshotError, match="a section twice"):
+        decode_manifest(encode(twice, Kind.MANIFEST))
+
+
+def test_two_states_of_one_stream_are_damage():
+    twice = replace(MANIFEST, snapshot=replace(MANIFEST.snapshot, images=MANIFEST.snapshot.images * 2))
+    with pytest.raises(DamagedSnapshotError, match="two states of one stream"):
+        decode_manifest(encode_manifest(replace(twice, chunks=MANIFEST.chunks * 2)))

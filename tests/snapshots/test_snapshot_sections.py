@@ -13,6 +13,7 @@ from daemon.snapshots.capturing import KEYS, TIMES, capture, state_of
 from daemon.snapshots.damage import DamagedSnapshotError, UnknownVersionError
 from daemon.snapshots.parsing import FORMAT_VERSION, VERSION
 from daemon.snapshots.values import SectionId
+from estimators.moments import COUNT, SUMS
 from estimators.partitions import absorb
 from tests.snapshots.damaged_bytes import HASH, IMAGE, STATE, damaged, profile
 from tests.snapshots.random_states import PARTITION, SPEC, assert_same_state, batch
@@ -135,3 +136,59 @@ def test_a_lie_about_counts_needs_no_memory():
             assert tracemalloc.get_traced_memory()[1] < 4 * sum(map(len, IMAGE.sections.values())) + (1 << 20)
         finally:
             tracemalloc.stop()
+
+
+def restore_with(section, content):
+    return state_of(replace(IMAGE, sections={**IMAGE.sections, section: content}), SPEC, PARTITION)
+
+
+@pytest.mark.parametrize(
+    ("first_us", "last_us", "said"),
+    [
+        (STATE.clock_us, STATE.clock_us + 1, "times that cannot be"),
+        (-(2**63), STATE.clock_us, "times that cannot be"),
+        (0, SPEC.longest_ring.oldest_us(STATE.clock_us) - 1, "has expired"),
+        (STATE.clock_us, STATE.clock_us - 1, "ends before it begins"),
+    ],
+)
+def test_a_series_whose_times_contradict_the_clock_is_damage(first_us, last_us, said):
+    times = np.frombuffer(IMAGE.sections[TIMES], "<i8", offset=2).reshape(2, -1).copy()
+    times[:, 0] = first_us, last_us
+    with pytest.raises(DamagedSnapshotError, match=said):
+        restore_with(TIMES, IMAGE.sections[TIMES][:2] + times.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("capacity", "slots", "free", "labels", "said"),
+    [
+        (16, [0, 1], [], "aa", "a series twice"),
+        (16, [0, 0], [], "ab", "missing or there twice"),
+        (16, [0, 2], [], "ab", "missing or there twice"),
+        (16, [0, 1], [1], "ab", "missing or there twice"),
+        (32, [0, 1], [], "ab", "impossible capacity of 32"),  # it would have shrunk
+        (20, list(range(10)), [], "abcdefghij", "impossible capacity of 20"),
+        (8, [0, 1], [], "ab", "impossible capacity of 8"),
+    ],
+)
+def test_a_table_that_cannot_be_is_damage(capacity, slots, free, labels, said):
+    numbers = (capacity, len(slots), len(free), 1, *slots, *free, *[1] * len(slots))
+    with pytest.raises(DamagedSnapshotError, match=said):
+        restore_with(KEYS, b"\1\0" + pack(f"<{len(numbers)}I", *numbers) + labels.encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("messages", 0, "a row without a message"),
+        ("pairs", 0, "counts or ratios that cannot be"),
+        ("zero_other", 2**40, "counts or ratios that cannot be"),
+        ("clamped", 2**40, "counts or ratios that cannot be"),
+    ],
+)
+def test_counts_that_contradict_one_another_are_damage(name, value, said):
+    panes = bytearray(IMAGE.sections[RUN])
+    first = next(count for count in np.frombuffer(panes, "<u4", RUN.panes, 2).tolist() if count)
+    counts_at = 2 + 4 * RUN.panes + first * (4 + 8 * len(SUMS))
+    pack_into("<Q", panes, counts_at + 8 * COUNT[name], value)
+    with pytest.raises(DamagedSnapshotError, match=said):
+        restore_with(RUN, bytes(panes))
