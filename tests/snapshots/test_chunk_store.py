@@ -196,7 +196,7 @@ def test_two_hundred_saves_keep_no_more_than_two_manifests_name_and_a_constant(d
 def test_slots_of_a_state_that_has_shrunk_are_deleted(disk, monkeypatch):
     process = begun(disk, 400)
     with monkeypatch.context() as many:
-        many.setattr(frames, "RAW_BYTES_MAX", 50)
+        many.setattr(chunk_writing, "split", lambda raw: [raw[at : at + 50] for at in range(0, len(raw), 50)])
         process.save()
     most = len(chunks_in(disk))
     for end in range(600, 1200, 100):  # every pane expires
