@@ -54,7 +54,7 @@ _WRITER_BYTES: Final = 8
 _OPTIONAL: Final = Struct("<?q")  # whether it is there, value
 #: Partition, next offset, leader epoch, skipped offsets, began, taken, sequence, highest slot; then lengths: topic,
 #: topic id, writers, images.
-_HEAD: Final = Struct("<iqiQqqQqHHHB")
+_HEAD: Final = Struct("<iqiQqqQqHHHH")
 #: Clock jumps, complete_from, slots; then lengths: stream hash, rings, sections.
 _IMAGE: Final = Struct("<QqIHBI")
 _SECTION: Final = Struct("<BBHqH")  # kind, ring, panes, first pane; chunks

@@ -1,17 +1,15 @@
 """Snapshots that version 1 wrote are read for ever, as the state that they were; and this program still writes them so.
 
-    KLAXON_UPDATE_GOLDEN=1 pytest tests/snapshots/test_golden_snapshots.py
+    python -m tests.snapshots.test_golden_snapshots
 
-writes them anew, which only a new version may do, into a folder of its own.
+writes them, which only a new version may do, into a folder of its own.
 """
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from daemon.snapshots.capturing import capture, state_of
 from daemon.snapshots.frames import Kind, decode, digest_of, encode
@@ -105,17 +103,6 @@ def as_text(state):
     }  # fmt: skip
 
 
-@pytest.mark.skipif("KLAXON_UPDATE_GOLDEN" not in os.environ, reason="only to write the files of a new version")
-def test_write_golden_snapshots():
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    state = golden_state()
-    image, _ = capture(state, SPEC, "5" * 16, None)
-    for section, content in image.sections.items():
-        file_of(section).write_bytes(encode(content))
-    (FOLDER / "manifest").write_bytes(encode_manifest(golden_manifest(image)))
-    (FOLDER / "state.json").write_text(json.dumps(as_text(state), indent=1) + "\n")
-
-
 def test_snapshots_of_version_1_are_read_as_the_state_that_they_were():
     manifest, image = stored_state()
     state, _ = state_of(image, SPEC, PARTITION.number)
@@ -143,3 +130,17 @@ def test_the_golden_state_has_a_bit_of_everything():
     assert state.complete_from_us > 0
     assert list(state.series.slots.values()) != sorted(state.series.slots.values())
     assert {section.kind for section in stored_state()[1].sections} == {"keys", "times", "panes"}
+
+
+def write():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    state = golden_state()
+    image, _ = capture(state, SPEC, "5" * 16, None)
+    for section, content in image.sections.items():
+        file_of(section).write_bytes(encode(content))
+    (FOLDER / "manifest").write_bytes(encode_manifest(golden_manifest(image)))
+    (FOLDER / "state.json").write_text(json.dumps(as_text(state), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write()
