@@ -1,10 +1,13 @@
 """The verdict over a run: the log judged by the second program, and everything that was seen compared with it."""
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 from tests.faults.cells import differences, fold
 from tests.faults.checks import STALE_LIMIT_S, Verdict, check_conservation, check_windows
+from tests.faults.fleet import ROOT
 from tests.faults.hygiene import check_counters, check_endings, check_logs, check_memory, slopes
 from tests.faults.raw_log import read_log
 from tests.faults.states import cells_of, last_snapshots
@@ -59,6 +62,7 @@ def judge_run(world, result, geometry):
     outcome.verdicts["counters"], outcome.counters = check_counters(world.fleet, truths)
     if world.kind != "none":
         outcome.verdicts["snapshots"], outcome.cells = _check_snapshots(world, log, geometry)
+        outcome.verdicts["verify"] = _verify(world.replicas[0].config)
     outcome.verdicts["endings"] = check_endings(world.replicas)
     outcome.verdicts["logs"] = check_logs(world.replicas)
     outcome.verdicts["memory"] = check_memory(world.replicas)
@@ -90,6 +94,18 @@ def _check_snapshots(world, log, geometry):
             verdict.add(0.0, "other", f"partition {partition}: SIGTERM left {len(records) - len(below)} records out")
     verdict.compared = cells
     return verdict, cells
+
+
+def _verify(config):
+    """Ask `klaxond verify` too: a third opinion, and the one that operators have."""
+    verdict = Verdict(compared=1)
+    command = [sys.executable, "-m", "daemon", "verify", "--config.file", str(config)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        verdict.add(
+            0.0, "other", f"klaxond verify ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-2000:]}"
+        )
+    return verdict
 
 
 def _more(words):
