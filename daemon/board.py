@@ -106,10 +106,10 @@ class PartitionBoard:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotBoard:
-    """The snapshots of one owned partition; None where there is none yet, or none of this process."""
+    """The snapshots of one owned partition; None where this process has saved none yet."""
 
     partition: Partition
-    timestamp_seconds: float | None  # when the newest one held all that had been read
+    timestamp_seconds: float  # when the newest one held all that had been read; while there is none, of the start
     written_bytes: int | None
     retained_bytes: int | None
 

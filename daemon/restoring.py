@@ -101,9 +101,11 @@ class Restoring:
         if not self._source.resume_at(partition, start.next_offset, start.leader_epoch):
             return None  # given away meanwhile
         hit("restore.after_resume")
-        owned = own(partition, list(streams), start, assigned.counted, int(self._clock.now() * US_PER_S))
+        now_us = int(self._clock.now() * US_PER_S)
+        owned = own(partition, list(streams), start, assigned.counted, now_us)
         owned.restore_started = self._clock.monotonic()
-        self._captures.begin(owned, assigned.counted.committed, bases, None if snapshot is None else snapshot.taken_us)
+        taken_us = None if snapshot is None else snapshot.taken_us
+        self._captures.begin(owned, now_us, assigned.counted.committed, bases, taken_us)
         log.info(
             "partition started",
             topic=partition.topic, partition=partition.number, offset=start.next_offset,

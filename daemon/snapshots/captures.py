@@ -5,7 +5,7 @@ records in between would be in no counter of the next owner, and their dead lett
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -43,14 +43,14 @@ class _Progress:
     Attributes
     ----------
     bases : revisions of what the store has, by stream hash; empty where the next snapshot must be whole
-    saved_offset, saved_us : of the newest snapshot that is durable
+    saved_offset, saved_us : of the newest snapshot that is durable; while there is none, the time of the start
     on_its_way : captured, and waiting or handed over
     ticket : of the one handed over
     """
 
-    bases: Mapping[str, Revisions] = field(default_factory=dict)
+    bases: Mapping[str, Revisions]
+    saved_us: int
     saved_offset: int | None = None
-    saved_us: int | None = None
     written_bytes: int | None = None
     retained_bytes: int | None = None
     on_its_way: _Capture | None = None
@@ -68,12 +68,17 @@ class Captures:
         self._failure = ""  # as last told
 
     def begin(
-        self, owned: OwnedPartition, stored: int | None, bases: Mapping[str, Revisions], taken_us: int | None
+        self,
+        owned: OwnedPartition,
+        now_us: int,
+        stored: int | None,
+        bases: Mapping[str, Revisions],
+        taken_us: int | None,
     ) -> None:
         """Follow a partition from its start on; the bases and the time are of the snapshot that it started from."""
-        progress = _Progress(bases=bases)
+        progress = _Progress(bases=bases, saved_us=now_us if taken_us is None else taken_us)
         if taken_us is not None:
-            progress.saved_offset, progress.saved_us = owned.position, taken_us
+            progress.saved_offset = owned.position
         self._progress[owned.partition] = progress
         if stored is not None:
             self._stored[owned.partition] = stored
@@ -143,8 +148,7 @@ class Captures:
         """Show how far each partition's snapshots have come."""
         for partition, progress in sorted(self._progress.items(), key=lambda item: item[0]):
             if self._keeper is not None:
-                taken = None if progress.saved_us is None else progress.saved_us / 1e6
-                yield SnapshotBoard(partition, taken, progress.written_bytes, progress.retained_bytes)
+                yield SnapshotBoard(partition, progress.saved_us / 1e6, progress.written_bytes, progress.retained_bytes)
 
     def _hand_over(self, partition: Partition, progress: _Progress) -> None:
         waiting, stored = progress.on_its_way, self._stored.get(partition)

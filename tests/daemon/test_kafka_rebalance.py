@@ -146,7 +146,7 @@ def test_records_that_come_while_membership_is_in_doubt_are_held_back_and_lost_t
     world.append(partition, [b"c", b"d"])
     with monkeypatch.context() as doubt:
         doubt.setattr(kafka_guards, "confirm_membership", lambda *_: None)
-        member.source._confirmed -= 60
+        member.source._membership._confirmed -= 60
         for _ in range(5):
             member.poll()
         assert len(member.values(partition)) == 2

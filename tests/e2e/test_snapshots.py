@@ -106,3 +106,18 @@ def test_what_cannot_be_used_is_said_once_a_partition_and_the_log_is_read_again(
     other.start()
     other.wait_until(caught_up, "windows without a snapshot that can be read")
     assert [restored for restored, *_ in started(other)[PARTITIONS:]] == ["replay"] * PARTITIONS
+
+
+def test_a_stop_ends_within_ten_seconds_also_when_the_brokers_are_gone(kafka_broker, klaxond, topic, tmp_path):
+    traffic = Traffic(seed=13, partitions=PARTITIONS)
+    produce(kafka_broker, topic, traffic.records(600, time.time() - 50, time.time() - 5))
+    daemon = klaxond(kept(kafka_broker, topic, "changelog", tmp_path))
+    daemon.wait_until(lambda samples: consumed(samples) == 600 and saved_since(0)(samples), "snapshots")
+    produce(kafka_broker, topic, traffic.records(100, time.time() - 1, time.time()))
+    kafka_broker.kill()
+    try:
+        time.sleep(2)
+        status, seconds = daemon.stop()
+    finally:
+        kafka_broker.restart()
+    assert (status, seconds < 10) == (0, True), seconds
