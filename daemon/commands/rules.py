@@ -17,6 +17,7 @@ Output = Literal["yaml", "json"]
 _PATIENCE: Final = 3
 #: A publish that is looked at now may be this many intervals old, and two of the slowest usual scrapes.
 _PUBLISHES, _SCRAPES = 3, timedelta(minutes=2)
+_SNAPSHOTS: Final = 10  # that may fail in a row before somebody is told
 _RATE_MIN: Final = timedelta(minutes=5)  # four scrapes at the slowest usual interval
 _DEFAULTS: Final = {
     "streams": [{"topic": "pairs"}],
@@ -75,6 +76,7 @@ def terms_of(settings: Settings, hold: str, runbooks: str, grafana: str) -> Term
         rate=format_duration(max(short_length, _RATE_MIN)),
         min_messages=settings.min_messages,
         stale_seconds=stale.total_seconds(),
+        snapshot_seconds=_SNAPSHOTS * settings.snapshot.interval.total_seconds(),
         runbooks=runbooks,
         grafana=grafana.rstrip("/"),
     )

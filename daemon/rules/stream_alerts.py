@@ -27,6 +27,7 @@ def stream_alerts(terms: Terms) -> Iterator[Alert]:
     yield _rejected(terms, "KlaxonPairsRejected", "pairs")
     yield _gap(terms)
     yield _clock_jump(terms)
+    yield _snapshots_failing(terms)
     yield _threshold_missing(terms)
 
 
@@ -186,6 +187,18 @@ def _clock_jump(terms: Terms) -> Alert:
         "Either nothing was written for that long, or a producer's clock is wrong: then panes expired too early, and "
         "right records are rejected as late. Look at klaxon_records_rejected_total for late and future, at the "
         "producers' clocks, and set message.timestamp.type=LogAppendTime on the topic.",
+        severity="warning",
+    )
+
+
+def _snapshots_failing(terms: Terms) -> Alert:
+    return Alert(
+        "KlaxonSnapshotsFailing",
+        f"max by ({_DEPLOYMENT}, topic) (time() - klaxon_snapshot_timestamp_seconds) > {terms.snapshot_seconds:g}",
+        summary="The state of topic {{ $labels.topic }} is not saved.",
+        description="The newest snapshot of one of its partitions is {{ $value | humanizeDuration }} old. The numbers "
+        "are right; but whoever takes the partition over reads so much of the log again, and its windows are not "
+        "complete until then. Look at the log of klaxond, which says why, and at klaxon_snapshot_failures_total.",
         severity="warning",
     )
 

@@ -26,6 +26,7 @@ class Terms:
     rate : range of rates
     min_messages : fewer in the whole fleet's window, and its estimates are withheld
     stale_seconds : older than this, the newest publish of a replica is not now
+    snapshot_seconds : older than this, a partition's newest snapshot is overdue
     replicas : target labels by which replicas differ
     runbooks : what stands before a runbook's file name in `runbook_url`
     grafana : address of Grafana, without a slash at its end, for `dashboard_url`; none without it
@@ -39,6 +40,7 @@ class Terms:
     rate: str = "5m"
     min_messages: int = 30
     stale_seconds: float = 150.0
+    snapshot_seconds: float = 300.0
     replicas: tuple[str, ...] = ("instance", "pod")
     runbooks: str = "deploy/runbooks/"
     grafana: str = ""

@@ -24,6 +24,7 @@ NAIVE = name(
     estimator="naive",
 )  # fmt: skip
 ZEROS = name("zero_probability_total", job="klaxon", instance="one:9752", stream="pairs", model="a")
+SNAPSHOT = name("snapshot_timestamp_seconds", job="klaxon", instance="one:9752", topic="log", partition="0")
 BROKEN = {**DRIFTS, "comparable": 0, "ratio": 0.9}
 INFINITE = {"infinite": 1, "value": "Inf", "error": None, "pane": None}
 #: Alert, what is special, and the world in which it fires.
@@ -49,6 +50,7 @@ WORLDS = {
     ("KlaxonPairsRejected", "as a rule"): replica(pairs_rejected=rising(60)),
     ("KlaxonGap", "as a rule"): replica(gap=lambda minute: 1234 if minute > 10 else 0),
     ("KlaxonClockJump", "as a rule"): replica(jumps=lambda minute: int(minute > 10)),
+    ("KlaxonSnapshotsFailing", "as a rule"): replica() | {SNAPSHOT: 0},
     ("KlaxonThresholdMissing", "as a rule"): replica(models=[{"thresholds": {}}]),
 }
 

@@ -4,6 +4,7 @@ from grafana_foundation_sdk.builders.statetimeline import Panel as States
 from grafana_foundation_sdk.builders.timeseries import Panel as Lines
 
 from deploy.grafana.source.panels import (
+    BYTES,
     COUNT,
     FINE,
     RECORDS,
@@ -113,7 +114,7 @@ def _time() -> list[Lines]:
 
 def unusual() -> list[Lines]:
     """Draw what should seldom be above 0."""
-    return [*_lost(), *_moved()]
+    return [*_lost(), *_moved(), *_kept()]
 
 
 def _lost() -> list[Lines]:
@@ -190,6 +191,44 @@ def _moved() -> list[Lines]:
             "Warnings and errors",
             "Log messages by level.",
             [Query(increase("log_messages_total", DAEMON, by=f"{REPLICA}, level"), f"{{{{level}}}} {EACH}")],
+            unit=COUNT,
+            width=8,
+            least=0,
+        ),
+    ]
+
+
+def _kept() -> list[Lines]:
+    each = "{{topic}} {{partition}}"
+    return [
+        lines(
+            "Age of snapshots",
+            "Time since the newest snapshot held all that had been read: so much is read again after a crash.",
+            [
+                Query(
+                    f"time() - max by (topic, partition) ({metric('snapshot_timestamp_seconds', DAEMON)})",
+                    each,
+                )
+            ],
+            unit=SECONDS,
+            width=8,
+            least=0,
+        ),
+        lines(
+            "Size of snapshots",
+            "Bytes that the newest snapshot of each partition holds, and those of them that it wrote.",
+            [
+                Query(f"sum by (topic) ({metric('snapshot_retained_bytes', DAEMON)})", "held: {{topic}}"),
+                Query(f"sum by (topic) ({metric('snapshot_bytes', DAEMON)})", "written: {{topic}}"),
+            ],
+            unit=BYTES,
+            width=8,
+            least=0,
+        ),
+        lines(
+            "Snapshots that failed",
+            "They cost no number, but a restart reads more of the log.",
+            [Query(increase("snapshot_failures_total", DAEMON, by=REPLICA), EACH)],
             unit=COUNT,
             width=8,
             least=0,

@@ -15,6 +15,7 @@ from deploy.grafana.source.variables import DATASOURCE
 
 NATS: Final = "suffix: nats"
 TIMES: Final = "suffix: times"
+BYTES: Final = "bytes"
 COUNT: Final = "short"
 SHARE: Final = "percentunit"
 SECONDS: Final = "s"

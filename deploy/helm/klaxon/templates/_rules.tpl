@@ -29,6 +29,7 @@
 {{- $hold := include "klaxon.milliseconds" $own.for | int64 }}
 {{- $length := include "klaxon.milliseconds" $short | int64 }}
 {{- $stale := add 120000 (mul 3 (include "klaxon.milliseconds" $settings.publish_interval | int64)) }}
+{{- $overdue := mul 10 (include "klaxon.milliseconds" $settings.snapshot.interval | int64) }}
 {{- $names := dict
   "__short__" $short
   "__long__" $long
@@ -38,6 +39,7 @@
   "__rate__" (include "klaxon.duration" (max $length 300000))
   "__min_messages__" (int64 $settings.min_messages)
   "__stale_seconds__" (divf $stale 1000)
+  "__snapshot_seconds__" (divf $overdue 1000)
   "__runbooks__" $own.runbookUrl
   "__grafana__" (trimSuffix "/" $own.grafanaUrl) }}
 {{- $text := .Files.Get "files/rules.yaml" }}
