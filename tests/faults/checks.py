@@ -10,6 +10,8 @@ import numpy as np
 SLACK_S = 3.0
 #: While a group waits for a member that died its living members do not fetch: a session, and the joining after it.
 STALE_LIMIT_S = 10.0
+#: A daemon publishes every second; what it said last holds for two.
+OWNED_S = 2.0
 KL_RELATIVE = 1e-9
 
 
@@ -147,6 +149,36 @@ def _check_values(verdict, scrape, where, cell, found, inside):
             verdict.add(
                 scrape.published, "other", f"{where}: {direction} is {cell[direction]!r}, the log says {truth!r}"
             )
+
+
+def check_owners(scrapes, session_s):
+    """Return the verdict, and the longest time in which two daemons told that they own one partition.
+
+    A daemon that the group has left behind learns it late; longer than a session it may not believe so. A publish
+    holds until the next one of its daemon, or for OWNED_S.
+    """
+    verdict, longest_s = Verdict(), 0.0
+    said, began = defaultdict(dict), {}
+    for scrape in sorted(scrapes, key=lambda one: one.published):
+        for partition in said.keys() | scrape.owned:
+            owners = said[partition]
+            owners.pop(scrape.replica, None)
+            if partition in scrape.owned:
+                owners[scrape.replica] = scrape.published
+            for other in [one for one, at in owners.items() if scrape.published - at > OWNED_S]:
+                del owners[other]
+            verdict.compared += 1
+            if len(owners) < 2:
+                began.pop(partition, None)
+                continue
+            both_s = scrape.published - began.setdefault(partition, scrape.published)
+            longest_s = max(longest_s, both_s)
+            if both_s > session_s:
+                words = (
+                    f"partition {partition} is owned by {sorted(owners)} for {both_s:.1f} s at {scrape.published:.2f}"
+                )
+                verdict.add(scrape.published, "other", words)
+    return verdict, longest_s
 
 
 def check_conservation(scrapes):

@@ -76,6 +76,7 @@ def _summary(result, violations):
     restored = " and ".join(
         f"{count:,} from {_SOURCES.get(source, source)}" for source, count in outcome.restores.items()
     )
+    yield f"Two daemons said that they own one partition for {outcome.shared_s:.1f} s at most, where a session is 6 s."
     yield f"Partitions were restored {restored}."
     increases, truth, bound = outcome.counters
     yield (

@@ -10,7 +10,7 @@ from daemon.source import Batch, Partition
 from estimators.partitions import absorb, new_state
 from estimators.spec import StreamSpec, WindowSpec
 from tests.faults.cells import differences, fold
-from tests.faults.checks import check_windows
+from tests.faults.checks import check_owners, check_windows
 from tests.faults.messages import SERIES, Messages
 from tests.faults.scrapes import Scrape
 from tests.faults.states import cells_of
@@ -160,6 +160,20 @@ def test_a_window_that_does_not_say_that_it_is_complete_is_not_judged(log):
     kept, truths = scrape(log, messages=-1)
     kept.windows["10m", SERIES[0]]["complete"] = 0
     assert check_windows([kept], truths, GEOMETRY).violations == []
+
+
+def owners(*rows):
+    return [Scrape(at, replica, 0, at, frozenset(owned), {}, {}, {}, {}) for at, replica, owned in rows]
+
+
+def test_two_owners_for_longer_than_a_session_are_told_and_a_handover_is_not():
+    handed_over = owners((0.0, 0, {3}), (1.0, 0, {3}), (1.5, 1, {3}), (2.0, 0, ()), (2.5, 1, {3}))
+    verdict, shared_s = check_owners(handed_over, 6.0)
+    assert (verdict.violations, shared_s) == ([], 0.0)
+    both = [row for second in range(9) for row in ((second, 0, {3}), (second + 0.5, 1, {3}))]
+    verdict, shared_s = check_owners(owners(*both), 6.0)
+    assert verdict.violations
+    assert shared_s == 8.0
 
 
 def test_a_series_that_is_not_there_though_the_log_has_it_is_lost(log):

@@ -6,12 +6,13 @@ import sys
 from dataclasses import dataclass, field
 
 from tests.faults.cells import differences, fold
-from tests.faults.checks import STALE_LIMIT_S, Verdict, check_conservation, check_windows
+from tests.faults.checks import STALE_LIMIT_S, Verdict, check_conservation, check_owners, check_windows
 from tests.faults.fleet import ROOT
 from tests.faults.hygiene import check_counters, check_endings, check_logs, check_memory, slopes
 from tests.faults.raw_log import read_log
 from tests.faults.states import cells_of, last_snapshots
 from tests.faults.truth import judge
+from tests.faults.world import SESSION_TIMEOUT_S
 
 #: While brokers or the network fail, a daemon may not know the log's end for so long before its windows say so.
 BLIND_S = 65.0
@@ -29,6 +30,7 @@ class Outcome:
     counters: tuple = ()
     slopes: list = field(default_factory=list)
     final_windows: int = 0
+    shared_s: float = 0.0
     restores: dict = field(default_factory=dict)
     cells: int = 0
 
@@ -57,6 +59,7 @@ def judge_run(world, result, geometry):
     outcome.final_windows = check_windows(final, truths, geometry).exact
     if len(final) != len(world.replicas) or not outcome.final_windows:
         outcome.verdicts["windows"].add(result.final, "other", "there was no exact comparison at the end")
+    outcome.verdicts["owners"], outcome.shared_s = check_owners(world.fleet.scrapes, SESSION_TIMEOUT_S)
     outcome.restores = _restores(world.fleet.scrapes)
     outcome.verdicts["conservation"] = check_conservation(world.fleet.scrapes)
     outcome.verdicts["counters"], outcome.counters = check_counters(world.fleet, truths)
