@@ -36,7 +36,7 @@ CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
 SETTLE_SECONDS: Final = 4.5  # of the same, before leaving: letters, a commit, snapshots
 FLUSH_SECONDS: Final = 2.0  # of these, for letters
 LAST_COMMIT_SECONDS: Final = 1.0  # and for the commit
-SILENT_SECONDS: Final = 5.0  # of which nobody has answered for a partition: nobody knows what it has got since
+SILENT_SECONDS: Final = 3.0  # of which nobody has answered for a partition: nobody knows what it has got since
 US_PER_S: Final = 1_000_000
 
 

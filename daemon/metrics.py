@@ -197,7 +197,7 @@ _SNAPSHOT_METRICS: Final = [
             "snapshot_timestamp_seconds",
             "seconds",
             _OF_PARTITION,
-            "Time at which the newest snapshot held all that had been read; before the first, of the partition's start.",
+            "Time at which the newest snapshot held all that had been read; before the first, of the start.",
         ),
         ("snapshot_bytes", "bytes", _OF_PARTITION, "Bytes that the newest snapshot of this process wrote."),
         ("snapshot_retained_bytes", "bytes", _OF_PARTITION, "Bytes that the newest snapshot of this process holds."),

@@ -103,7 +103,7 @@ class Restoring:
         hit("restore.after_resume")
         now_us = int(self._clock.now() * US_PER_S)
         owned = own(partition, list(streams), start, assigned.counted, now_us)
-        owned.restore_started = self._clock.monotonic()
+        owned.restore_started = assigned.first_asked
         taken_us = None if snapshot is None else snapshot.taken_us
         self._captures.begin(owned, now_us, assigned.counted.committed, bases, taken_us)
         log.info(
