@@ -23,6 +23,7 @@ class Member:
         self.records = {}
         self.gaps = []
         self.recreated = []
+        self.truncated = []
         self.source = make(self.changes.append)
 
     @property
@@ -37,6 +38,9 @@ class Member:
         """Poll once and keep what it brought."""
         polled = self.source.poll(timeout_s)
         self.recreated += [void.partition for void in polled.recreated]
+        self.truncated += [
+            (void.partition, void.truncated_at) for void in polled.recreated if void.truncated_at is not None
+        ]
         self.gaps += polled.gaps
         for batch in polled.batches:
             rows = zip(batch.offsets.tolist(), batch.timestamps_ms.tolist(), batch.values, strict=True)
