@@ -26,7 +26,8 @@ def main():
     options = Options(
         seed=arguments.seed, faults=arguments.faults, failpoints=arguments.failpoints, pairs=int(arguments.pairs),
         pairs_a_message=arguments.pairs_a_message, partitions=arguments.partitions, replicas=arguments.replicas,
-        nodes=arguments.nodes, kind=arguments.kind, rate=arguments.rate, scenarios=arguments.scenarios, **soak,
+        nodes=arguments.nodes, kind=arguments.kind, rate=arguments.rate, scenarios=arguments.scenarios,
+        only=tuple(arguments.only or ()), **soak,
     )  # fmt: skip
     result = run(options, folder, say=lambda words: print(words, flush=True))
     text = table(result)
@@ -62,6 +63,9 @@ def _parser():
     parser.add_argument("--minutes", type=float, help="go on with new faults for so long")
     parser.add_argument("--soak", action="store_true", help="a fault every ten seconds, for an hour or --minutes")
     parser.add_argument("--scenarios", action="store_true", help="at the end also those that change what the truth is")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="this fault or `failpoint POINT`, in this order"
+    )
     parser.add_argument("--folder", help="for logs and data; deleted after a run without violations unless --keep")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--report", help="write the table to this file")
