@@ -35,7 +35,6 @@ def built_and_run(root):
             "buildah",
             "bud",
             pull,
-            "--layers",
             *where,
             *arguments,
             "-f",
