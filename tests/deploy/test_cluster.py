@@ -179,7 +179,39 @@ def test_an_eviction_waits_for_the_budget(release):
     release.ready(3)
 
 
+def test_probes_work_over_tls_and_where_clients_need_a_certificate(release):
+    import trustme
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert("klaxon.test")
+    data = {
+        "tls.crt": certificate.cert_chain_pems[0].bytes(),
+        "tls.key": certificate.private_key_pem.bytes(),
+        "ca.crt": authority.cert_pem.bytes(),
+    }
+    encoded = {key: base64.b64encode(each).decode() for key, each in data.items()}
+    secret = {"metadata": {"name": "tls", "namespace": release.namespace}, "data": encoded}
+    kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Secret", **secret}))
+    files = {
+        name: f"/etc/klaxon/secrets/tls/{key}" for name, key in (("cert_file", "tls.crt"), ("key_file", "tls.key"))
+    }
+    release.upgrade(replicaCount=1, secretFolders={"tls": "tls"}, web={"file": {"tls_server_config": files}})
+    (pod,) = release.ready(1).values()
+    assert samples(pod, "klaxon_build_info") == {}  # nothing without TLS
+    mutual = {"client_ca_file": "/etc/klaxon/secrets/tls/ca.crt", "client_auth_type": "RequireAndVerifyClientCert"}
+    release.upgrade(web={"file": {"tls_server_config": {**files, **mutual}}})
+    (pod,) = release.ready(1).values()
+    assert "tcpSocket" in pod["spec"]["containers"][0]["livenessProbe"]
+    time.sleep(25)  # several rounds of each probe
+    (later,) = release.ready(1).values()
+    assert later["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert later["status"]["containerStatuses"][0]["restartCount"] == 0
+    del release.values["web"]
+    release.upgrade(replicaCount=3)
+
+
 def test_a_changed_configuration_rolls_the_pods_and_a_broken_one_leaves_them(release):
+    release.upgrade(replicaCount=3)
     before = set(release.ready(3))
     release.upgrade(config={"min_messages": 31})
     after = set(release.ready(3))
