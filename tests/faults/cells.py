@@ -38,8 +38,7 @@ def _sums(messages):
     }
     sums = {}
     for name in messages[0].sums:
-        terms = [one.sums[name] for one in messages]
-        sums[name] = math.fsum(terms), math.fsum(map(abs, terms))
+        sums[name] = math.fsum(one.sums[name] for one in messages), math.fsum(one.sizes[name] for one in messages)
     return counts, sums
 
 

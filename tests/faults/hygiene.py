@@ -8,6 +8,7 @@ from itertools import pairwise
 from tests.faults.checks import Verdict
 from tests.faults.world import COMMIT_S, PUBLISH_S
 
+START_LIMIT_S = 3.0
 STOP_LIMIT_S = 10.0
 RSS_LIMIT = 700 << 20
 SCRAPE_S = 1.0
@@ -21,6 +22,9 @@ def check_endings(replicas):
             verdict.compared += 1
             where = f"{replica.name} process {one.number}"
             killed = one.status == -signal.SIGKILL and (one.ending == "kill" or one.failpoints)
+            # Python itself ends a process that has not come to its first line yet.
+            young = one.ended is not None and one.ended - one.started < START_LIMIT_S
+            killed |= one.status == -signal.SIGTERM and one.ending == "term" and young
             if one.ending == "term" and one.stop_seconds is not None and one.stop_seconds > STOP_LIMIT_S:
                 verdict.add(one.ended, "other", f"{where}: SIGTERM took {one.stop_seconds:.1f} s")
             if one.status is not None and not killed and not (one.ending == "term" and one.status == 0):

@@ -50,7 +50,10 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One accepted message, one record: where it stands, when it happened, and what its pairs add up to."""
+    """One accepted message, one record: where it stands, when it happened, and what its pairs add up to.
+
+    `sizes` are the sums with |terms| for the pairs' terms: what rounding is measured by.
+    """
 
     partition: int
     offset: int
@@ -61,6 +64,7 @@ class Message:
     zero_other: int
     clamped: int
     sums: dict
+    sizes: dict
 
 
 @dataclass
@@ -143,17 +147,28 @@ def message(partition, offset, series, event_us, append_us, ratios):
     c = [math.expm1(u) for u in finite] + [-1.0] * zero
     sampler = [math.expm1(u) - u for u in finite]
     other = [u * math.exp(u) - math.expm1(u) for u in finite] + [1.0] * zero
-    w, big_c, big_u = float(len(ratios)), math.fsum(c), math.fsum(finite)
-    sf, of = math.fsum(sampler), math.fsum(other)
-    sums = {
-        "W": w, "C": big_c, "WW": w * w, "WC": w * big_c, "CC": big_c * big_c,
-        "W2": w, "W2C": big_c, "W2CC": math.fsum(x * x for x in c), "WZ": float(zero),
-        "K2": math.fsum(u * u / 2 for u in finite), "U": big_u, "UU": big_u * big_u, "UW": big_u * w,
-        "SF": sf, "SFF": sf * sf, "SFW": sf * w, "SFC": sf * big_c,
-        "OF": of, "OFF": of * of, "OFW": of * w, "OFC": of * big_c,
-    }  # fmt: skip
+    w2cc, k2 = math.fsum(x * x for x in c), math.fsum(u * u / 2 for u in finite)
+    sums, sizes = (
+        _products(len(ratios), add(c), add(finite), add(sampler), add(other))
+        | {"WZ": float(zero), "W2CC": w2cc, "K2": k2}
+        for add in (math.fsum, _size)
+    )
     clamped = sum(u > U_MAX for u in ratios)
-    return Message(partition, offset, series, event_us, append_us, len(ratios), zero, clamped, sums)
+    return Message(partition, offset, series, event_us, append_us, len(ratios), zero, clamped, sums, sizes)
+
+
+def _products(pairs, c, u, sf, of):
+    """Return the sums of one cluster from those of its pairs, whose weights are 1."""
+    w = float(pairs)
+    return {
+        "W": w, "C": c, "WW": w * w, "WC": w * c, "CC": c * c, "W2": w, "W2C": c, "U": u, "UU": u * u, "UW": u * w,
+        "SF": sf, "SFF": sf * sf, "SFW": sf * w, "SFC": sf * c, "OF": of, "OFF": of * of, "OFW": of * w, "OFC": of * c,
+    }  # fmt: skip
+
+
+def _size(terms):
+    """Sum of |terms|: of pairs, since those of one message may cancel, and rounding is of what was added."""
+    return math.fsum(map(abs, terms))
 
 
 def audit_hash(partition, offset):
