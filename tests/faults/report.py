@@ -56,6 +56,10 @@ def _rows(result, happened, violations):
 
 def _summary(result, violations):
     outcome = result.outcome
+    yield (
+        "Recovery is from the end of the fault (of a kill: from the kill; of a broker: from its new start) until every "
+        "partition is owned once, all daemons are ready and the longest windows complete, and stay so for 2 s.\n"
+    )
     windows, kinds = outcome.verdicts["windows"], Counter(kind for _, kind, _ in violations)
     publishes = outcome.verdicts["conservation"].compared
     yield (

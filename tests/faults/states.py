@@ -1,5 +1,8 @@
 """A daemon's states laid open as plain numbers by (window, series, pane), for the checker to compare."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 from config.settings import load
 from daemon.snapshots.capturing import state_of
 from daemon.source import Partition
@@ -31,20 +34,28 @@ def cells_of(state, spec):
 
 
 def last_snapshots(config_file, topic, partitions):
-    """Return {partition: (next offset, state, spec)} of the newest intact snapshots that a daemon would load."""
+    """Return {partition: (next offset, complete_from_us, cells)} of the newest intact snapshots of a stopped daemon.
+
+    Asked in a process of its own: the daemon's code patches the Kafka client, which the checker uses as it is.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        return apart.submit(_loaded, config_file, topic, partitions).result(300)
+
+
+def _loaded(config_file, topic, partitions):
     settings = load(config_file)
     store = snapshot_store_of(settings, read_only=True)
-    stream = streams_of(settings)[0]
+    spec = streams_of(settings)[0].spec
     try:
         found = store.load([Partition(topic, number) for number in partitions], lambda _: True)
     finally:
         store.close()
-    return {
-        partition.number: (
-            snapshot.next_offset,
-            state_of(snapshot.images[0], stream.spec, partition.number)[0],
-            stream.spec,
-        )
+    states = {
+        partition.number: (snapshot.next_offset, state_of(snapshot.images[0], spec, partition.number)[0])
         for partition, snapshot in found.items()
         if snapshot is not None
+    }
+    return {
+        number: (next_offset, state.complete_from_us, cells_of(state, spec))
+        for number, (next_offset, state) in states.items()
     }

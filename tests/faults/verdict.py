@@ -6,11 +6,11 @@ import sys
 from dataclasses import dataclass, field
 
 from tests.faults.cells import differences, fold
-from tests.faults.checks import STALE_LIMIT_S, Verdict, check_conservation, check_owners, check_windows
+from tests.faults.checks import Verdict, check_conservation, check_owners, check_windows
 from tests.faults.fleet import ROOT
 from tests.faults.hygiene import check_counters, check_endings, check_logs, check_memory, slopes
 from tests.faults.raw_log import read_log
-from tests.faults.states import cells_of, last_snapshots
+from tests.faults.states import last_snapshots
 from tests.faults.truth import judge
 from tests.faults.world import SESSION_TIMEOUT_S
 
@@ -53,7 +53,7 @@ def judge_run(world, result, geometry):
         for reason in truth.rejected.values():
             outcome.rejected[reason] = outcome.rejected.get(reason, 0) + 1
     outcome.verdicts["windows"] = check_windows(
-        world.fleet.scrapes, truths, geometry, limit_s=lambda at: _stale_limit(at, result.steps)
+        world.fleet.scrapes, truths, geometry, limit_s=lambda at: _stale_limit(at, result)
     )
     final = [scrape for scrape in world.fleet.latest.values() if scrape.published >= result.final]
     outcome.final_windows = check_windows(final, truths, geometry).exact
@@ -64,7 +64,8 @@ def judge_run(world, result, geometry):
     outcome.verdicts["conservation"] = check_conservation(world.fleet.scrapes)
     outcome.verdicts["counters"], outcome.counters = check_counters(world.fleet, truths)
     if world.kind != "none":
-        outcome.verdicts["snapshots"], outcome.cells = _check_snapshots(world, log, truths, geometry)
+        outcome.verdicts["snapshots"] = _check_snapshots(world, log, truths, geometry)
+        outcome.cells = outcome.verdicts["snapshots"].compared
         outcome.verdicts["verify"] = _verify(world.replicas[0].config)
     outcome.verdicts["endings"] = check_endings(world.replicas)
     outcome.verdicts["logs"] = check_logs(world.replicas)
@@ -81,24 +82,23 @@ def _restores(scrapes):
 
 def _check_snapshots(world, log, truths, geometry):
     """Compare the panes of the last snapshot of every partition with those folded from the log below its offset."""
-    verdict, cells = Verdict(), 0
+    verdict = Verdict()
     found = last_snapshots(world.replicas[0].config, world.topic, sorted(log))
     for partition, records in log.items():
         if partition not in found:
             verdict.add(0.0, "other", f"partition {partition}: there is no snapshot at the end")
             continue
-        next_offset, state, spec = found[partition]
+        next_offset, complete_from_us, cells = found[partition]
         below = [record for record in records if record[0] < next_offset]
         whole = len(below) == len(records)
         truth = truths[partition] if whole else judge(partition, below, geometry)
-        expected = fold(truth, geometry, next_offset, state.complete_from_us)
-        cells += len(expected)
-        for words in differences(cells_of(state, spec), expected, f"partition {partition} at offset {next_offset}"):
+        expected = fold(truth, geometry, next_offset, complete_from_us)
+        verdict.compared += len(expected)
+        for words in differences(cells, expected, f"partition {partition} at offset {next_offset}"):
             verdict.add(0.0, "double" if _more(words) else "lost", words)
         if not whole:
             verdict.add(0.0, "other", f"partition {partition}: SIGTERM left {len(records) - len(below)} records out")
-    verdict.compared = cells
-    return verdict, cells
+    return verdict
 
 
 def _verify(config):
@@ -119,9 +119,9 @@ def _more(words):
     return bool(numbers) and int(numbers[0][0]) > int(numbers[0][1])
 
 
-def _stale_limit(at, steps):
+def _stale_limit(at, result):
     """How many seconds behind the log a complete window may be before what it lacks counts as lost."""
-    for step in steps:
+    for step in result.steps:
         if any(word in step.name for word in BLINDING) and step.started - 1 <= at <= step.healed + 10:
             return BLIND_S
-    return STALE_LIMIT_S
+    return result.options.stale_limit_s
