@@ -7,16 +7,21 @@ the pods by their addresses.
 
 import json
 import os
+import shutil
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.kafka_broker import skip_unless_ci
 from tests.kafka_server import KafkaServer
 from tests.kubernetes_tools import program
+from tests.ports import free_port
 
 VARIABLES = ("KUBECONFIG", "KLAXON_TEST_IMAGE", "KLAXON_TEST_GATEWAY")
 
@@ -106,6 +111,32 @@ class Release:
     def events(self):
         """The last events of the namespace, for a failed test's message."""
         return kubectl("get", "events", "-n", self.namespace, "--sort-by=.lastTimestamp", fails=True)[-3000:]
+
+
+@contextmanager
+def prometheus_of(config, folder):
+    """Run a Prometheus with this configuration: a function that gives the labels of what a query finds."""
+    binary = shutil.which("prometheus")
+    if binary is None:
+        skip_unless_ci("there is no prometheus in PATH")
+    address = f"127.0.0.1:{free_port()}"
+    command = [binary, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+
+    def query(expression):
+        asked_for = urllib.parse.urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(f"http://{address}/api/v1/query?{asked_for}", timeout=10) as answer:
+                return [each["metric"] for each in json.load(answer)["data"]["result"]]
+        except OSError:
+            return []
+
+    try:
+        yield query
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def is_ready(pod):

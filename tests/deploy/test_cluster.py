@@ -2,13 +2,26 @@
 
 import base64
 import json
+import os
 import time
 import uuid
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from tests.deploy.charts import CHART
-from tests.deploy.clusters import ReachableServer, Release, asked, is_ready, kubectl, missing, samples, until
+from tests.deploy.clusters import (
+    ReachableServer,
+    Release,
+    asked,
+    is_ready,
+    kubectl,
+    missing,
+    prometheus_of,
+    samples,
+    until,
+)
 from tests.kafka_broker import skip_unless_ci
 from tests.kafka_server import KafkaMissingError
 from tests.kubernetes_tools import program
@@ -27,6 +40,13 @@ def namespace():
     kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
+
+
+class Kafka(NamedTuple):
+    """Where the broker is, and what writes version 2 to it."""
+
+    address: str
+    writer: Any
 
 
 @pytest.fixture(scope="module")
@@ -64,22 +84,18 @@ def broker(namespace, tmp_path_factory):
     writers = [TokenWriter(version, 1951) for version in ("1", "2")]
     traffic = Traffic([Channel("tokens", each) for each in writers], address, SystemClock(), Ledger())
     traffic.start()
-    yield address
+    yield Kafka(address, writers[1])
     traffic.stop()
     server.kill()
 
 
 def image():
     """The image as the nodes know it."""
-    import os
-
     return os.environ["KLAXON_TEST_IMAGE"]
 
 
 def gateway():
     """Where pods reach this machine."""
-    import os
-
     return os.environ["KLAXON_TEST_GATEWAY"]
 
 
@@ -95,12 +111,14 @@ def release(namespace, broker):
         "image": {"repository": name, "tag": tag, "pullPolicy": "Never"},
         "settingsSecret": "settings",
         "config": {
-            "kafka": {"bootstrap_servers": [broker]},
+            "kafka": {"bootstrap_servers": [broker.address]},
             "streams": [{"topic": "tokens", "series_labels": ["model", "version"], "thresholds": [{"nats": 0.1}]}],
             "windows": ["10s", "30s"],
             "publish_interval": "1s",
             "snapshot": {"interval": "5s"},
         },
+        "serviceMonitor": {"enabled": True, "interval": "1s"},
+        "prometheusRule": {"enabled": True, "for": "5s"},
         "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}},
     }
     installed = Release(namespace, values, CHART)
@@ -177,6 +195,57 @@ def test_an_eviction_waits_for_the_budget(release):
     assert "Success" in answers[0]
     assert "disruption budget" in answers[1]
     release.ready(3)
+
+
+def scraping(release, folder):
+    """Configure Prometheus as the operator would by the ServiceMonitor and the PrometheusRule of the cluster."""
+    monitor = asked("get", "servicemonitor", "klaxon", "-n", release.namespace)["spec"]
+    service = asked("get", "service", "klaxon", "-n", release.namespace)
+    wanted = monitor["selector"]["matchLabels"]
+    assert wanted.items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["endpoints"]
+    keep = [
+        {"source_labels": [f"__meta_kubernetes_pod_label_{key.translate(str.maketrans('./-', '___'))}"],
+         "regex": value, "action": "keep"}
+        for key, value in service["spec"]["selector"].items()
+    ]  # fmt: skip
+    names = [
+        {"source_labels": [f"__meta_kubernetes_{source}"], "target_label": target}
+        for source, target in (("namespace", "namespace"), ("pod_name", "pod"))
+    ]
+    port = {"source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": endpoint["port"], "action": "keep"}
+    discovery = {"role": "pod", "kubeconfig_file": os.environ["KUBECONFIG"]}
+    discovery["namespaces"] = {"names": monitor["namespaceSelector"]["matchNames"]}
+    rules = asked("get", "prometheusrule", "klaxon", "-n", release.namespace)["spec"]
+    (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
+    config = {
+        "global": {"scrape_interval": endpoint["interval"], "evaluation_interval": "1s"},
+        "rule_files": [str(folder / "rules.yaml")],
+        "scrape_configs": [
+            {"job_name": "klaxon", "metrics_path": endpoint["path"], "scheme": endpoint["scheme"],
+             "kubernetes_sd_configs": [discovery], "relabel_configs": [*keep, port, *names]}
+        ],
+    }  # fmt: skip
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+    return folder / "prometheus.yaml"
+
+
+def test_an_operators_prometheus_finds_the_pods_and_the_drift_fires_and_resolves(release, broker, tmp_path):
+    release.upgrade(replicaCount=3)
+    release.ready(3)
+    with prometheus_of(scraping(release, tmp_path), tmp_path) as query:
+        until(lambda: len(query("up == 1")) == 3, "three pods that are scraped", 60)
+        value = 'series:klaxon_kl_nats:fleet{estimator="adaptive",window="30s",version="2",direction="reverse"}'
+        until(lambda: query(value), "value of the fleet", 90)
+        firing = 'ALERTS{alertstate="firing"}'
+        drift = 'ALERTS{alertname="KlaxonDrift",alertstate="firing"}'
+        assert query(drift) == []
+        broker.writer.change("shifted", int(time.time() * 1e6))
+        (found,) = until(lambda: query(drift), "alarm", 120)
+        assert (found["stream"], found["version"], found["severity"]) == ("tokens", "2", "warning")
+        assert {each["alertname"] for each in query(firing)} == {"KlaxonDrift"}
+        broker.writer.change("calm", int(time.time() * 1e6))
+        until(lambda: not query(drift), "end of the alarm", 120)
 
 
 def test_probes_work_over_tls_and_where_clients_need_a_certificate(release):
