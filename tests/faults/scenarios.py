@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kafka import KafkaProducer, TopicPartition
 
-from tests.faults.checks import check_windows
+from tests.faults.checks import SLACK_S, check_windows
 from tests.faults.fleet import Fleet, Replica
 from tests.faults.load import Load
 from tests.faults.messages import Messages
@@ -204,7 +204,7 @@ def _messages(scrapes):
 
 def _compare_exactly(stage, told):
     truths = {number: judge(number, rows, GEOMETRY) for number, rows in stage.log().items()}
-    time.sleep(3.5)
+    time.sleep(SLACK_S + 2.0)  # beyond the slack, a publish and a scrape
     final = [stage.fleet.latest[replica.index] for replica in stage.fleet.replicas]
     verdict = check_windows(final, truths, GEOMETRY)
     told.wrong += [words for _, _, words in verdict.violations]
