@@ -98,7 +98,7 @@ class Loop:
         offsets = self._outbox.held_back(self._committable())
         self._source.stage_commit(offsets)
         self._commit(offsets, LAST_COMMIT_SECONDS)
-        self._snapshots.finish(self._owned.values(), until)
+        self._snapshots.finish(self._owned, until)
         self._source.close(CLOSE_SECONDS)
 
     def turn(self) -> None:
@@ -124,6 +124,7 @@ class Loop:
         for item in commands:
             if isinstance(item, Command):
                 self._obey(item)
+        self._snapshots.turn(self._owned)
         if self._publish_soon:
             self.publish()
 
@@ -134,7 +135,7 @@ class Loop:
             case Command.COMMIT:
                 self._commit(self._outbox.held_back(self._committable()), COMMIT_SECONDS)
             case Command.SNAPSHOT:
-                self._snapshots.take(self._owned.values())
+                self._snapshots.ask(self._owned)
             case Command.TOPICS:
                 self._count_topic_partitions()
 

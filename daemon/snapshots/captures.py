@@ -6,6 +6,7 @@ records in between would be in no counter of the next owner, and their dead lett
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -20,6 +21,9 @@ from daemon.streams import Stream
 
 log = structlog.get_logger(__name__)
 
+#: Captured and not yet saved, beyond which nothing more is captured; a partition's first snapshot may be 50 MB.
+HELD_BYTES_MAX: Final = 64 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -33,7 +37,9 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class _Capture:
     snapshot: Snapshot
-    revisions: Mapping[str, Revisions]  # by stream hash
+    base: Mapping[str, Revisions]  # by stream hash: what has not changed since then is left out
+    revisions: Mapping[str, Revisions]  # by stream hash: the base of the next one, once this one is saved
+    held_bytes: int
 
 
 @dataclass(slots=True)
@@ -46,6 +52,7 @@ class _Progress:
     saved_offset, saved_us : of the newest snapshot that is durable; while there is none, the time of the start
     on_its_way : captured, and waiting or handed over
     ticket : of the one handed over
+    failure : why the last save failed, as it was told; empty where it did not
     """
 
     bases: Mapping[str, Revisions]
@@ -55,6 +62,7 @@ class _Progress:
     retained_bytes: int | None = None
     on_its_way: _Capture | None = None
     ticket: int | None = None
+    failure: str = ""
 
 
 class Captures:
@@ -65,7 +73,7 @@ class Captures:
         self._keeper = keeper
         self._progress: dict[Partition, _Progress] = {}
         self._stored: dict[Partition, int] = {}  # the group's offsets, as far as known
-        self._failure = ""  # as last told
+        self._held_bytes = 0  # of what is on its way
 
     def begin(
         self,
@@ -86,10 +94,15 @@ class Captures:
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Let go of partitions, and of what was captured of them."""
         for partition in partitions:
-            self._progress.pop(partition, None)
+            if (progress := self._progress.pop(partition, None)) is not None:
+                self._release(progress)
             self._stored.pop(partition, None)
             if self._keeper is not None:
                 self._keeper.forget(partition)
+
+    def has_room(self) -> bool:
+        """Whether one more partition may be captured before others are saved."""
+        return self._held_bytes < HELD_BYTES_MAX
 
     def take(self, owned: OwnedPartition, streams: Sequence[Stream], seen: Seen) -> None:
         """Capture a partition that has moved since its last snapshot, unless one is on its way."""
@@ -100,6 +113,7 @@ class Captures:
             progress.saved_us = seen.now_us  # it holds all that has been read until now
             return
         progress.on_its_way = _captured(owned, streams, progress.bases, seen)
+        self._held_bytes += progress.on_its_way.held_bytes
         hit("snapshot.captured")
         self._hand_over(owned.partition, progress)
 
@@ -117,27 +131,31 @@ class Captures:
         progress = self._progress.get(saved.partition)
         if progress is None or progress.ticket != saved.ticket or progress.on_its_way is None:
             return
-        done, progress.on_its_way, progress.ticket = progress.on_its_way, None, None
+        done = progress.on_its_way
+        self._release(progress)
         if saved.receipt is None:
             self.failures += 1
-            self._tell_failure(saved)
+            self._tell_failure(progress, saved)
             return
-        self._failure = ""
-        progress.bases = {} if saved.gone else done.revisions
+        progress.failure = ""
+        if progress.bases is not done.base:  # what this one left out may be gone, as another one has found meanwhile
+            return
+        progress.bases = done.revisions
         progress.saved_offset, progress.saved_us = done.snapshot.next_offset, done.snapshot.taken_us
         progress.written_bytes, progress.retained_bytes = saved.receipt.written_bytes, saved.receipt.retained_bytes
 
     def forget_bases(self) -> None:
-        """Make the next snapshot of every partition whole: what the medium held may be gone."""
+        """Make the next snapshot of every partition whole, and due: what the medium held may be gone."""
         for progress in self._progress.values():
-            progress.bases = {}
+            progress.bases, progress.saved_offset = {}, None
+            if progress.ticket is None:
+                self._release(progress)  # it leaves out what may be gone
 
-    def recapture(self, owned: OwnedPartition, streams: Sequence[Stream], seen: Seen) -> None:
-        """Capture anew what waits for the group's offset, so that the last snapshot of a process is of its end."""
-        progress = self._progress.get(owned.partition)
+    def give_up(self, partition: Partition) -> None:
+        """Drop what waits for the group's offset."""
+        progress = self._progress.get(partition)
         if progress is not None and progress.ticket is None:
-            progress.on_its_way = None
-        self.take(owned, streams, seen)
+            self._release(progress)
 
     def handed_over(self, partition: Partition | None = None) -> bool:
         """Whether a save is being waited for, of a partition or of any."""
@@ -157,13 +175,19 @@ class Captures:
         if waiting.snapshot.next_offset <= stored:
             progress.ticket = self._keeper.save(waiting.snapshot)
 
-    def _tell_failure(self, saved: Saved) -> None:
-        if saved.failure != self._failure:
-            self._failure = saved.failure
+    def _release(self, progress: _Progress) -> None:
+        if progress.on_its_way is not None:
+            self._held_bytes -= progress.on_its_way.held_bytes
+        progress.on_its_way = progress.ticket = None
+
+    def _tell_failure(self, progress: _Progress, saved: Saved) -> None:
+        """Log why, once for all partitions that it keeps from being saved, until it is over for all of them."""
+        if all(each.failure != saved.failure for each in self._progress.values()):
             log.error(
                 "a snapshot was not saved; windows are right, but a restart reads more of the log",
                 topic=saved.partition.topic, partition=saved.partition.number, reason=saved.failure,
             )  # fmt: skip
+        progress.failure = saved.failure
 
 
 def _captured(owned: OwnedPartition, streams: Sequence[Stream], bases: Mapping[str, Revisions], seen: Seen) -> _Capture:
@@ -185,4 +209,5 @@ def _captured(owned: OwnedPartition, streams: Sequence[Stream], bases: Mapping[s
         taken_us=seen.now_us,
         images=tuple(images.values()),
     )
-    return _Capture(snapshot, revisions)
+    copied = (content for image in images.values() for content in image.sections.values() if content is not None)
+    return _Capture(snapshot, bases, revisions, sum(map(len, copied)))

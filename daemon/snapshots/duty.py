@@ -16,6 +16,7 @@ from daemon.streams import Stream
 
 log = structlog.get_logger(__name__)
 
+CAPTURE_SECONDS: Final = 0.05  # of one turn, and one partition more: the others are captured in the next turns
 US_PER_S: Final = 1_000_000
 
 
@@ -31,16 +32,20 @@ class SnapshotDuty:
         self._source = source
         self._streams = streams
         self._clock = clock
+        self._due: dict[Partition, None] = {}  # to be captured, the first one first
 
     @property
     def failures(self) -> int:
         """Snapshots that were not saved."""
         return self._captures.failures
 
-    def take(self, owned: Iterable[OwnedPartition]) -> None:
-        """Capture what has moved."""
-        for each in owned:
-            self._captures.take(each, self._streams_of(each.partition), self._seen(each.partition))
+    def ask(self, owned: Iterable[Partition]) -> None:
+        """Let what has moved be captured, in this turn and the next ones."""
+        self._due |= dict.fromkeys(owned)
+
+    def turn(self, owned: Mapping[Partition, OwnedPartition]) -> None:
+        """Capture some of what is due, while there is room for it."""
+        self._capture(self._due, owned, self._clock.monotonic() + CAPTURE_SECONDS)
 
     def store(self, offsets: Mapping[Partition, int]) -> None:
         """Note that the group has stored these offsets."""
@@ -58,15 +63,19 @@ class SnapshotDuty:
         """Let go of partitions that are not ours any more."""
         self._captures.drop(partitions)
 
-    def finish(self, owned: Iterable[OwnedPartition], until: float) -> None:
+    def finish(self, owned: Mapping[Partition, OwnedPartition], until: float) -> None:
         """Save all that has been read and committed, and wait for it until monotonic `until`."""
         if self._keeper is None:
             return
-        left = {each.partition: each for each in owned}
+        left = dict.fromkeys(owned)
+        for partition in left:
+            self._captures.give_up(partition)  # it is older
         while True:
-            for partition in [part for part in left if not self._captures.handed_over(part)]:
-                # What is handed over already is older: it is captured again once that is settled.
-                self._captures.recapture(left.pop(partition), self._streams_of(partition), self._seen(partition))
+            # What is handed over already is older too: it is captured again once that is settled.
+            due = dict.fromkeys(partition for partition in left if not self._captures.handed_over(partition))
+            for partition in self._capture(due, owned, until):
+                del left[partition]
+                self._captures.give_up(partition)  # nobody commits its offset any more
             hit("stop.captured")
             if not self._captures.handed_over() or self._clock.monotonic() >= until:
                 break
@@ -77,6 +86,19 @@ class SnapshotDuty:
     def boards(self) -> Iterator[SnapshotBoard]:
         """Show how far each partition's snapshots have come."""
         return self._captures.boards()
+
+    def _capture(
+        self, due: dict[Partition, None], owned: Mapping[Partition, OwnedPartition], until: float
+    ) -> list[Partition]:
+        """Capture, and take out of `due`, what there is room and time for; return what that was."""
+        done = []
+        while due and self._captures.has_room() and self._clock.monotonic() < until:
+            partition = next(iter(due))
+            del due[partition]
+            done.append(partition)
+            if (each := owned.get(partition)) is not None:
+                self._captures.take(each, self._streams_of(partition), self._seen(partition))
+        return done
 
     def _streams_of(self, partition: Partition) -> list[Stream]:
         return [stream for stream in self._streams if stream.topic == partition.topic]
