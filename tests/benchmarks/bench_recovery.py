@@ -57,7 +57,8 @@ class Takeover:
         others = [replica for replica in fleet.each if replica is not victim]
         killed = time.time()
         victim.kill()
-        fleet.wait_until_whole(120, among=others)
+        wait_until_started(others, moved, killed)
+        looks = fleet.wait_until_whole(120, among=others)
         served = time.time()
         lines = [event for replica in others for event in events(replica, killed)]
         decided = min(
@@ -68,15 +69,27 @@ class Takeover:
         self.sources = {event.fields["restored_from"] for event in starts}
         self.read_again = sum(event.fields["counted_from"] - event.fields["offset"] for event in starts)
         self.loaded = max(event.at for event in starts) - decided
+        self.published = max(each.published for each in looks.values() if each is not None) - decided
         self.seconds = served - decided
         self.in_all = served - killed
         self.load = load_in_words()
 
 
+def wait_until_started(replicas, partitions, since, timeout=120):
+    """Wait by the logs alone: to fetch and parse megabytes of metrics meanwhile would slow down what is measured."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        found = {number for event in started(replicas, since) for number in event.partitions()}
+        if partitions <= found:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"partitions {sorted(partitions)} did not start within {timeout} s")
+
+
 def takeovers(fleet, count):
     """Kill one replica after another; return whether the law held."""
     print("\nkill -9 of one replica of three; seconds from the group's decision")
-    print("partitions  MB restored  read again  started  complete  from the kill")
+    print("partitions  MB restored  read again  started  published  complete  from the kill")
     done = []
     for number in range(count):
         victim = fleet.each[number % REPLICAS]
@@ -84,8 +97,9 @@ def takeovers(fleet, count):
         one = Takeover(fleet, victim)
         done.append(one)
         print(
-            f"{one.partitions:>10}{one.bytes / 1e6:>13.1f}{one.read_again:>12}{one.loaded:>9.2f}{one.seconds:>10.2f}"
-            f"{one.in_all:>15.2f}   {one.load}, from {', '.join(one.sources)}",
+            f"{one.partitions:>10}{one.bytes / 1e6:>13.1f}{one.read_again:>12}{one.loaded:>9.2f}"
+            f"{one.published:>11.2f}{one.seconds:>10.2f}{one.in_all:>15.2f}"
+            f"   {one.load}, from {', '.join(one.sources)}",
             flush=True,
         )
         victim.start()
