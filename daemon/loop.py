@@ -94,12 +94,15 @@ class Loop:
         """Commit and save what has been read, and leave the group, within SETTLE_SECONDS + CLOSE_SECONDS."""
         self._health.readiness = Readiness(ready=False, reasons=("stopping",))
         until = self._clock.monotonic() + SETTLE_SECONDS
-        self._outbox.flush(FLUSH_SECONDS)
-        offsets = self._outbox.held_back(self._committable())
-        self._source.stage_commit(offsets)
-        self._commit(offsets, LAST_COMMIT_SECONDS)
-        self._snapshots.finish(self._owned, until)
-        self._source.close(CLOSE_SECONDS)
+        try:
+            self._outbox.flush(FLUSH_SECONDS)
+            offsets = self._outbox.held_back(self._committable())
+            self._source.stage_commit(offsets)
+            self._commit(offsets, LAST_COMMIT_SECONDS)
+            self._snapshots.drop(self._starting.partitions())  # a load would go before the last snapshots
+            self._snapshots.finish(self._owned, until)
+        finally:
+            self._source.close(CLOSE_SECONDS)
 
     def turn(self) -> None:
         """Poll once; handle rebalances before the records, since revoked partitions are not ours to count."""
@@ -164,6 +167,7 @@ class Loop:
     def _drop(self, partitions: Iterable[Partition]) -> None:
         self._starting.drop(partitions)
         self._snapshots.drop(partitions)
+        self._replays.drop(partitions)
         for partition in partitions:
             self._owned.pop(partition, None)
             self._restoring.drop(partition)
@@ -193,14 +197,14 @@ class Loop:
             self._drop([recreated.partition])
             self._restoring.void(recreated.partition, recreated.truncated_at)
             self._starting.add([recreated.partition])
+            topic, number = recreated.partition
             log.warning(
                 "the log is another one than was read, its state is void",
-                topic=recreated.partition.topic, partition=recreated.partition.number,
-                truncated_at=recreated.truncated_at,
+                topic=topic, partition=number, truncated_at=recreated.truncated_at,
             )  # fmt: skip
         for gap in polled.gaps:
             if (owned := self._owned.get(gap.partition)) is not None:
-                owned.skip(gap, self._now_us())
+                owned.skip(gap, int(self._clock.now() * US_PER_S))
                 log.error(
                     "offsets can never be read and are skipped",
                     topic=gap.partition.topic, partition=gap.partition.number,
@@ -292,6 +296,3 @@ class Loop:
     def _count_topic_partitions(self) -> None:
         counts = topic_partitions(self._streams, self._source)
         self._process = replace(self._process, topic_partitions={**self._process.topic_partitions, **counts})
-
-    def _now_us(self) -> int:
-        return int(self._clock.now() * US_PER_S)

@@ -16,7 +16,7 @@ class PartitionHistory:
 
     Attributes
     ----------
-    counted_end : offset after the last record that was counted here
+    counted_end : offset after the last record, or the last gap, that was counted here
     gap_offsets : offsets that could never be read
     clock_jumps : steps of the partition clock longer than the longest window, by stream
     """
@@ -77,6 +77,7 @@ class OwnedPartition:
     def skip(self, gap: Gap, now_us: int) -> None:
         """Note offsets that can never be read: panes around them are not complete."""
         self.history.gap_offsets += max(0, gap.next - max(gap.first, self.count_from))
+        self.history.counted_end = max(self.history.counted_end, gap.next)
         self.skipped_offsets += max(0, gap.next - max(gap.first, self.position))
         self.position = max(self.position, gap.next)
         self.missing_before_us = now_us

@@ -45,11 +45,16 @@ class Replays:
         if self._bytes_per_s is not None:
             self._allowance -= sum(len(value) for value in batch.values if value is not None)
 
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """Forget partitions that are not ours any more, or begin anew."""
+        for partition in partitions:
+            self._held.discard(partition)
+            self._spans.pop(partition, None)
+
     def turn(self, owned: Iterable[OwnedPartition]) -> None:
         """Hold or release what is being restored, and see how far it is."""
         owned = tuple(owned)
         behind = {part.partition for part in owned if not part.restored}
-        self._held &= {part.partition for part in owned}
         if self._bytes_per_s is not None:
             self._throttle(behind, self._bytes_per_s)
         self._measure(owned, behind)

@@ -21,7 +21,7 @@ from daemon.snapshots.damage import DamagedSnapshotError
 from daemon.snapshots.keeper import Keeper, Loaded
 from daemon.snapshots.medium import MediumError
 from daemon.snapshots.values import Snapshot
-from daemon.source import Partition, Source
+from daemon.source import Partition, Source, SourceUnavailableError
 from daemon.streams import Stream
 from estimators.partitions import PartitionState
 
@@ -95,7 +95,7 @@ class Restoring:
         if snapshot is not None and states:
             start = _from_snapshot(snapshot, states, self._keeper.kind if self._keeper is not None else "")
         else:
-            snapshot, start = None, self._replay(partition, streams, self._source, assigned.counted.committed)
+            snapshot, start = None, self._replayed(partition, streams, assigned)
         self.drop(partition)
         hit("restore.before_resume")
         if not self._source.resume_at(partition, start.next_offset, start.leader_epoch):
@@ -153,6 +153,14 @@ class Restoring:
             self._assigned[partition] = assigned
             assigned.ticket = self._keeper.load(partition, self._terms(partition, assigned, streams))
         return False
+
+    def _replayed(self, partition: Partition, streams: Sequence[Stream], assigned: _Assigned) -> Restored:
+        """Find where to replay from. Brokers that do not answer may be why the store did not: ask it again then."""
+        try:
+            return self._replay(partition, streams, self._source, assigned.counted.committed)
+        except SourceUnavailableError:
+            self._assigned.pop(partition, None)
+            raise
 
     def _terms(self, partition: Partition, assigned: _Assigned, streams: Sequence[Stream]) -> Terms:
         return Terms(

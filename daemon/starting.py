@@ -43,6 +43,10 @@ class Starting:
         """Tell whether a partition waits."""
         return partition in self._waits
 
+    def partitions(self) -> tuple[Partition, ...]:
+        """Return the partitions that wait."""
+        return tuple(self._waits)
+
     def topics(self) -> set[str]:
         """Return the topics of the partitions that wait."""
         return {partition.topic for partition in self._waits}

@@ -2,6 +2,7 @@
 
 from daemon.source import Partition
 from tests.daemon.loop_world import PARTITIONS, World
+from tests.daemon.test_loop_snapshots import SnapshotWorld
 
 
 def test_publish_follows_at_once_when_partitions_are_given_away_or_the_last_one_is_restored():
@@ -68,3 +69,40 @@ def test_a_replay_that_is_slowed_down_reads_so_many_bytes_a_second_while_owned_p
     assert world.clock.monotonic() - begun >= 0.8 * size / 2000
     assert any("partitions are still being restored from the log: " in reason for reason in seen)
     assert "million" not in seen[-1]
+
+
+def test_a_partition_that_is_held_and_begins_anew_is_held_again_and_its_progress_is_its_own():
+    world = World(replay_rate=2000)
+    world.produce(3000)
+    world.settle()
+    world.commit(0)
+    world.turn(0)
+    world.join(0)
+    world.kill(0)
+    replica = world.replicas[0]
+    while not replica.loop._replays._held:
+        world.wait(0.1)
+        world.turn(0)
+    world.log.evict("group", replica.source)
+    read = 0
+    for _ in range(5):  # no time passes: nothing may be read beyond the turn that finds out
+        world.turn(0)
+        positions = [owned.position for owned in replica.loop._owned.values()]
+        read, before = sum(positions), read
+    assert len(positions) == PARTITIONS
+    assert read == before
+    assert all(first == 0 for first, _ in replica.loop._replays._spans.values())
+
+
+def test_loads_that_nobody_waits_for_any_more_do_not_hold_up_the_last_snapshots():
+    world = SnapshotWorld()
+    world.produce(90)
+    world.settle()
+    replica = world.replicas[0]
+    waiting, asked = Partition("pairs", 0), []
+    world.before = lambda operation: asked.append(operation)
+    replica.loop._drop([waiting])
+    replica.loop._starting.add([waiting])
+    replica.loop.turn()  # the keeper is asked, and has not begun
+    replica.loop.close()
+    assert "manifests" not in asked[: asked.index("put")]

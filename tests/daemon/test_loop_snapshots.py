@@ -234,6 +234,33 @@ def test_a_store_that_comes_back_within_the_minute_is_used():
     world.assert_windows_are_exact()
 
 
+def test_an_outage_of_store_and_brokers_ends_in_a_start_from_the_snapshot_however_long_it_was():
+    world = SnapshotWorld()
+    world.produce(90)
+    world.settle()
+    world.save()
+
+    def fail(operation):
+        raise MediumError("no broker answers")
+
+    world.before = fail
+    world.restart(0)
+    world.turn(0)
+    world.log.answering = False
+    with capture_logs() as logs:
+        for _ in range(300):
+            world.wait(1)
+            world.turn(0)
+    assert len(logs) < 4 * PARTITIONS
+    world.log.answering = True
+    world.before = lambda operation: None
+    for _ in range(35):
+        world.wait(1)
+        world.turn(0)
+    world.settle()
+    assert world.restores() == [{"replay": 0, "memory": PARTITIONS}]
+
+
 def test_a_save_that_fails_is_counted_and_the_next_one_has_everything():
     world = SnapshotWorld()
     world.produce(90)
