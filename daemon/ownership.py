@@ -35,7 +35,7 @@ class OwnedPartition:
     states : by stream name; several streams may select records of one topic
     count_from : process counters take only records at or above it: what the group had committed at assignment, and
         what this process had counted before
-    target : end of the log at assignment; `restored` once reading has come that far
+    target : end of the log when its start was found; `restored` once reading has come that far
     position : next offset to read, moving past control records too
     missing_before_us : wall clock at which records were found to be missing before the next one; None where none are,
         or where that next one has told the states from when on they are complete

@@ -5,7 +5,7 @@ others are read on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -86,16 +86,13 @@ class Restoring:
         Raises SourceUnavailableError or MediumError: try again later.
         """
         assigned = self._assigned.get(partition) or self._ask(partition)
-        snapshot: Snapshot | None = None
-        if self._keeper is not None:
-            if not self._answered(partition, assigned, streams):
-                return None
-            snapshot = None if assigned.answer is None else assigned.answer.snapshot
-        states, bases = self._states_of(snapshot, partition, streams)
-        if snapshot is not None and states:
-            start = _from_snapshot(snapshot, states, self._keeper.kind if self._keeper is not None else "")
-        else:
-            snapshot, start = None, self._replayed(partition, streams, assigned)
+        if self._keeper is not None and not self._answered(partition, assigned, streams):
+            return None
+        try:
+            start, bases, taken_us = self._found(partition, assigned, streams)
+        except SourceUnavailableError:  # perhaps why the store did not answer: then it is asked again too
+            self._assigned.pop(partition, None)
+            raise
         self.drop(partition)
         hit("restore.before_resume")
         if not self._source.resume_at(partition, start.next_offset, start.leader_epoch):
@@ -104,7 +101,6 @@ class Restoring:
         now_us = int(self._clock.now() * US_PER_S)
         owned = own(partition, list(streams), start, assigned.counted, now_us)
         owned.restore_started = assigned.first_asked
-        taken_us = None if snapshot is None else snapshot.taken_us
         self._captures.begin(owned, now_us, assigned.counted.committed, bases, taken_us)
         log.info(
             "partition started",
@@ -154,13 +150,18 @@ class Restoring:
             assigned.ticket = self._keeper.load(partition, self._terms(partition, assigned, streams))
         return False
 
-    def _replayed(self, partition: Partition, streams: Sequence[Stream], assigned: _Assigned) -> Restored:
-        """Find where to replay from. Brokers that do not answer may be why the store did not: ask it again then."""
-        try:
-            return self._replay(partition, streams, self._source, assigned.counted.committed)
-        except SourceUnavailableError:
-            self._assigned.pop(partition, None)
-            raise
+    def _found(
+        self, partition: Partition, assigned: _Assigned, streams: Sequence[Stream]
+    ) -> tuple[Restored, Mapping[str, Revisions], int | None]:
+        """Return where to start, the bases of the next snapshot, and when the one that was found was taken."""
+        snapshot = None if assigned.answer is None else assigned.answer.snapshot
+        if self._keeper is not None:
+            # The log has grown while the store was asked; what came since then is to be caught up with too.
+            assigned.counted = replace(assigned.counted, target=self._source.end_offset(partition))
+            states, bases = self._states_of(snapshot, partition, streams)
+            if snapshot is not None and states:
+                return _from_snapshot(snapshot, states, self._keeper.kind), bases, snapshot.taken_us
+        return self._replay(partition, streams, self._source, assigned.counted.committed), {}, None
 
     def _terms(self, partition: Partition, assigned: _Assigned, streams: Sequence[Stream]) -> Terms:
         return Terms(

@@ -2,7 +2,6 @@
 
 from daemon.source import Partition
 from tests.daemon.loop_world import PARTITIONS, World
-from tests.daemon.test_loop_snapshots import SnapshotWorld
 
 
 def test_publish_follows_at_once_when_partitions_are_given_away_or_the_last_one_is_restored():
@@ -92,17 +91,3 @@ def test_a_partition_that_is_held_and_begins_anew_is_held_again_and_its_progress
     assert len(positions) == PARTITIONS
     assert read == before
     assert all(first == 0 for first, _ in replica.loop._replays._spans.values())
-
-
-def test_loads_that_nobody_waits_for_any_more_do_not_hold_up_the_last_snapshots():
-    world = SnapshotWorld()
-    world.produce(90)
-    world.settle()
-    replica = world.replicas[0]
-    waiting, asked = Partition("pairs", 0), []
-    world.before = lambda operation: asked.append(operation)
-    replica.loop._drop([waiting])
-    replica.loop._starting.add([waiting])
-    replica.loop.turn()  # the keeper is asked, and has not begun
-    replica.loop.close()
-    assert "manifests" not in asked[: asked.index("put")]
