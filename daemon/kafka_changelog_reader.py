@@ -21,8 +21,9 @@ from daemon.kafka_poison import Probe, Suspects, find_end
 log = structlog.get_logger(__name__)
 
 READ_SECONDS: Final = 60.0
-#: Of the values that `newest` holds at once; the oldest go first.
+#: Of the keys and values that `newest` holds at once; the oldest go first.
 HELD_BYTES_MAX: Final = 128 << 20
+_ENTRY_BYTES: Final = 256  # of Python's objects around one
 _QUESTION_MS: Final = 5_000
 _POLL_MS: Final = 200
 _POLL_RECORDS: Final = 1000
@@ -65,7 +66,7 @@ class ChangelogReader:
                     if record.key is not None and wants(record.key):
                         held += _keep(found, record.key, record.value)
                 while held > HELD_BYTES_MAX:
-                    held -= len(found.pop(next(iter(found))))
+                    held += _keep(found, next(iter(found)), None)
                 position = self._position(tp)
         self._consumer.assign([])
         return found
@@ -156,10 +157,13 @@ class ChangelogReader:
 
 def _keep(found: dict[bytes, bytes], key: bytes, value: bytes | None) -> int:
     """Let the newest value of a key be the last one; return by how many bytes `found` has grown."""
-    before = found.pop(key, b"")
+    grown = 0
+    if (before := found.pop(key, None)) is not None:
+        grown -= len(before) + len(key) + _ENTRY_BYTES
     if value is not None:
         found[key] = value
-    return len(value or b"") - len(before)
+        grown += len(value) + len(key) + _ENTRY_BYTES
+    return grown
 
 
 def changelog_reader_arguments(options: KafkaOptions, connection: dict[str, Any]) -> dict[str, Any]:

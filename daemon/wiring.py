@@ -20,6 +20,7 @@ from daemon.presets import PRESETS
 from daemon.restore import ReplayRestore
 from daemon.snapshots.chunk_store import ChunkStore
 from daemon.snapshots.folder import Folder
+from daemon.snapshots.limits import Limits, limits_of
 from daemon.snapshots.store import SnapshotStore
 from daemon.streams import Stream
 from daemon.web.access import Access, Tls
@@ -183,10 +184,15 @@ def snapshot_store_of(settings: Settings, *, read_only: bool = False) -> Snapsho
     group = settings.kafka.group_id
     if snapshot.kind == "changelog":
         topic = changelog_topic(snapshot, settings.kafka)
-        return ChunkStore(Changelog(kafka_options_of(settings), topic, read_only=read_only), group)
+        changelog = Changelog(kafka_options_of(settings), topic, read_only=read_only)
+        return ChunkStore(changelog, group, limits=_limits_of(settings))
     if snapshot.path is not None:
-        return ChunkStore(Folder(snapshot.path, read_only=read_only), group)
+        return ChunkStore(Folder(snapshot.path, read_only=read_only), group, limits=_limits_of(settings))
     return None
+
+
+def _limits_of(settings: Settings) -> Limits:
+    return limits_of(spec_of(settings, stream) for stream in settings.streams)
 
 
 def access_of(settings: Settings) -> Access:

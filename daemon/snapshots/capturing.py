@@ -8,6 +8,7 @@ import numpy as np
 
 from daemon.snapshots.damage import DamagedSnapshotError
 from daemon.snapshots.panes_section import decode_panes, encode_panes
+from daemon.snapshots.parsing import TIMES_END_US
 from daemon.snapshots.runs import Run, is_as_before, runs_of
 from daemon.snapshots.series_section import decode_keys, decode_times, encode_keys, encode_times
 from daemon.snapshots.values import SectionId, StateHead, StateImage
@@ -19,7 +20,6 @@ from estimators.spec import StreamSpec
 
 KEYS: Final = SectionId("keys")
 TIMES: Final = SectionId("times")
-_TIMES_END_US: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _check_head(head: StateHead, spec: StreamSpec) -> None:
         raise DamagedSnapshotError(f"the snapshot has {len(head.newest)} windows, and the stream {len(spec.rings)}")
     clock_us = head.clock_us
     times = (head.complete_from_us, clock_us, head.overflow_clock_us)
-    if not all(START_OF_TIME_US <= time_us < _TIMES_END_US for time_us in times if time_us is not None):
+    if not all(START_OF_TIME_US <= time_us < TIMES_END_US for time_us in times if time_us is not None):
         raise DamagedSnapshotError("the snapshot has a time beyond the end of time")
     if head.overflow_clock_us is not None and (clock_us is None or head.overflow_clock_us > clock_us):
         raise DamagedSnapshotError("the snapshot has a clock that went back")

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from daemon.snapshots.damage import DamagedSnapshotError
+from daemon.snapshots.limits import UNKNOWN
 from daemon.snapshots.manifests import ChunkRef, Manifest, decode_manifest
 from daemon.snapshots.medium import Entry
 from daemon.snapshots.names import ManifestName, group_part, manifest_of
 from daemon.source import Partition
+
+#: Of one partition that are decoded. A writer has two, and dead ones are collected, so more are somebody's garbage.
+MANIFESTS_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,22 @@ class Found:
     unreadable: tuple[Unreadable, ...]
 
 
-def find(entries: Iterable[Entry], group: str, partition: Partition) -> Found:
-    """Decode what belongs to the group and the partition; other names are nobody's business here."""
-    ours = []
+def find(entries: Iterable[Entry], group: str, partition: Partition, parts_max: int = UNKNOWN.parts) -> Found:
+    """Decode what belongs to the group and the partition; other names are nobody's business here.
+
+    Of more than MANIFESTS_MAX the last ones that the medium gave, the newest, are looked at.
+    """
+    named = [(entry, manifest_of(entry.name)) for entry in entries]
+    ours = [
+        (entry, name)
+        for entry, name in named
+        if name is not None and name.group == group_part(group) and name.partition == partition
+    ][-MANIFESTS_MAX:]
     candidates = []
     unreadable = []
-    for entry in entries:
-        name = manifest_of(entry.name)
-        if name is None or name.group != group_part(group) or name.partition != partition:
-            continue
-        ours.append(entry)
+    for entry, name in ours:
         try:
-            manifest = decode_manifest(entry.value)
+            manifest = decode_manifest(entry.value, parts_max)
         except DamagedSnapshotError as error:
             unreadable.append(Unreadable(entry, str(error)))
             continue
@@ -61,7 +70,7 @@ def find(entries: Iterable[Entry], group: str, partition: Partition) -> Found:
             continue
         candidates.append(Candidate(name, manifest))
     candidates.sort(key=_newest_last, reverse=True)
-    return Found(tuple(ours), tuple(candidates), tuple(unreadable))
+    return Found(tuple(entry for entry, _ in ours), tuple(candidates), tuple(unreadable))
 
 
 def refs_of(manifest: Manifest) -> Iterator[ChunkRef]:

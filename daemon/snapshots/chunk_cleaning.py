@@ -33,7 +33,11 @@ def clean(target: Target, tenure: Tenure, chunks: int) -> None:
     except EntriesGoneError:
         raise
     except (MediumError, OSError) as error:
-        log.warning("snapshot_garbage_stays", reason=str(error), hint="The next save tries to delete it again.")
+        log.warning(
+            "what old snapshots left could not be deleted",
+            reason=str(error),
+            hint="The next save tries to delete it again.",
+        )
 
 
 def _delete_surplus(target: Target, tenure: Tenure, chunks: int) -> None:
@@ -54,7 +58,7 @@ def _is_due(tenure: Tenure) -> bool:
 def _bury_the_dead(target: Target, tenure: Tenure) -> None:
     """Look at all manifests; chunks go first, so that a crash leaves the manifests that tell of them."""
     entries = target.medium.manifests([target.partition]).get(target.partition, ())
-    found = find(entries, target.group, target.partition)
+    found = find(entries, target.group, target.partition, target.limits.parts)
     dead = dead_writers(found, tenure.marks, tenure.writer, tenure.kept)
     for writer in sorted(dead):
         chunks = [chunk_name(target.group, target.partition, writer, slot) for slot in slots_left(writer, found)]

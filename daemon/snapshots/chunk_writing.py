@@ -9,6 +9,7 @@ from daemon.failpoints import hit
 from daemon.snapshots.choosing import refs_of
 from daemon.snapshots.chunk_reading import read_chunks
 from daemon.snapshots.frames import digest_of, encode, split
+from daemon.snapshots.limits import Limits
 from daemon.snapshots.manifests import ChunkRef, Manifest, encode_manifest
 from daemon.snapshots.medium import EntriesGoneError, Medium, MediumError, Place
 from daemon.snapshots.names import GENERATIONS, chunk_name, manifest_name
@@ -35,6 +36,7 @@ class Target(NamedTuple):
     medium: Medium
     group: str
     partition: Partition
+    limits: Limits
 
 
 class _Piece(NamedTuple):

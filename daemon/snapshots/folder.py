@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,12 +25,15 @@ log = structlog.get_logger(__name__)
 
 #: Bytes of a file that are read at most; an entry has fewer, so a longer one is not what was written.
 FILE_BYTES_MAX: Final = 1 << 20
+#: Of the manifests of one partition that are read at once; the newest are.
+HELD_BYTES_MAX: Final = 32 << 20
 
 _NOWHERE: Final = Place(0, 0)
 _TEMPORARY: Final = ".tmp"
 _LOCK: Final = "lock"
 _PART: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}\Z")
-_DAMAGED: Final = (errno.EIO, errno.EISDIR, errno.EBADMSG)  # this file cannot be read; others may be
+#: This file cannot be read, or is none; others may be.
+_DAMAGED: Final = (errno.EIO, errno.EISDIR, errno.EBADMSG, errno.ELOOP, errno.ENXIO)
 
 
 class Folder:
@@ -81,7 +85,7 @@ class Folder:
     def manifests(self, partitions: Iterable[Partition]) -> Mapping[Partition, Sequence[Entry]]:
         """Return the files that stand where manifests do; one that cannot be read comes without content."""
         groups = self._listed(self._path / "m")
-        return {partition: tuple(self._manifests_of(partition, groups)) for partition in partitions}
+        return {partition: self._manifests_of(partition, groups) for partition in partitions}
 
     def fetch(self, partition: Partition, wanted: Mapping[str, Place]) -> Mapping[str, bytes]:
         """Return the chunks that there are."""
@@ -119,7 +123,7 @@ class Folder:
             fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             log.warning(
-                "snapshot_folder_is_shared",
+                "the folder of snapshots is shared",
                 path=str(self._path),
                 hint="Another klaxond uses this folder too. They do not disturb each other, but they share its room. If"
                 " it is not meant, give each its own snapshot.path.",
@@ -132,6 +136,7 @@ class Folder:
         temporary = file.with_name(f"{file.name}.{self._own}{_TEMPORARY}")
         with _told("cannot be written", file):
             self._make(file.parent)
+            temporary.unlink(missing_ok=True)
             try:
                 _write_synced(temporary, value)
                 temporary.replace(file)
@@ -167,15 +172,33 @@ class Folder:
         self._unsynced.clear()
         hit("file.folder_synced")
 
-    def _manifests_of(self, partition: Partition, groups: Sequence[str]) -> Iterator[Entry]:
+    def _manifests_of(self, partition: Partition, groups: Sequence[str]) -> Sequence[Entry]:
+        """Return the newest ones, the oldest of them first; no more bytes than anybody needs."""
+        names = []
         for group in groups:
-            base = self._path / "m" / group / partition.topic / str(partition.number)
-            for writer in self._listed(base):
-                for generation in self._listed(base / writer):
-                    name = f"m/{group}/{partition.topic}/{partition.number}/{writer}/{generation}"
-                    value = self._read(base / writer / generation) if manifest_of(name) else None
-                    if value is not None:
-                        yield Entry(name, value)
+            base = f"m/{group}/{partition.topic}/{partition.number}"
+            for writer in self._listed(self._path / base):
+                for generation in self._listed(self._path / base / writer):
+                    name = f"{base}/{writer}/{generation}"
+                    if manifest_of(name):
+                        names.append((self._written(self._path / name), name))
+        found: list[Entry] = []
+        left = HELD_BYTES_MAX
+        for _, name in sorted(names, reverse=True):
+            value = self._read(self._path / name)
+            if value is not None:
+                left -= len(value)
+                if left < 0:
+                    break
+                found.append(Entry(name, value))
+        return found[::-1]
+
+    def _written(self, file: Path) -> int:
+        """When a file was written, in nanoseconds; 0 where it is gone."""
+        try:
+            return file.lstat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _listed(self, folder: Path) -> Sequence[str]:
         with _told("cannot be read", folder):
@@ -188,14 +211,13 @@ class Folder:
         """Return a file's bytes; none at all where the disk cannot give them; None where there is no file."""
         with _told("cannot be read", file):
             try:
-                with file.open("rb") as stream:
-                    return stream.read(FILE_BYTES_MAX + 1)
+                return _regular_bytes(file)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
                 if error.errno not in _DAMAGED:
                     raise
-                log.warning("snapshot_file_cannot_be_read", path=str(file), reason=error.strerror)
+                log.warning("a file of a snapshot cannot be read", path=str(file), reason=error.strerror)
                 return b""
 
     def _file(self, name: str) -> Path:
@@ -205,8 +227,17 @@ class Folder:
         return self._path.joinpath(*parts)
 
 
+def _regular_bytes(file: Path) -> bytes:
+    """Read a file that is one: no link out of the folder, and nothing that a reader waits for."""
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EBADMSG, "no regular file")
+        return stream.read(FILE_BYTES_MAX + 1)
+
+
 def _write_synced(file: Path, value: bytes) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         view = memoryview(value)
         while view:
@@ -225,6 +256,8 @@ def _told(what: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "there is a file where a folder must be"
         raise MediumError(f"{path} {what}: {reason}. {_remedy(error.errno)}") from error
 
 

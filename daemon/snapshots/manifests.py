@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from struct import Struct
 from typing import Final, Literal
 
-from daemon.snapshots.damage import OversizedSnapshotError
+from daemon.snapshots.damage import DamagedSnapshotError, OversizedSnapshotError
 from daemon.snapshots.frames import DIGEST_BYTES, RAW_BYTES_MAX, Kind, decode, encode
+from daemon.snapshots.limits import UNKNOWN
 from daemon.snapshots.medium import Place
-from daemon.snapshots.parsing import FORMAT_VERSION, VERSION, Reader, read_versioned
+from daemon.snapshots.parsing import FORMAT_VERSION, TIMES_END_US, VERSION, Reader, read_versioned
 from daemon.snapshots.values import SectionId, Snapshot, StateHead, StateImage
 from daemon.source import Partition
 
@@ -73,9 +75,31 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return encode(raw, Kind.MANIFEST)
 
 
-def decode_manifest(value: bytes) -> Manifest:
-    """Return the manifest. Raises DamagedSnapshotError or UnknownVersionError."""
-    return read_versioned(decode(value, Kind.MANIFEST), "a manifest", _READERS)
+def decode_manifest(value: bytes, parts_max: int = UNKNOWN.parts) -> Manifest:
+    """Return the manifest, of so many sections and chunks at most. Raises DamagedSnapshotError, UnknownVersionError."""
+    content = decode(value, Kind.MANIFEST)
+    return read_versioned(content, "a manifest", {1: partial(_read_v1, parts=_Parts(parts_max))})
+
+
+class _Parts:
+    """Counts sections and chunks while a manifest is read, so that it is given up before it takes much memory."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._seen: set[tuple[int, int]] = set()
+
+    def count(self, sections: int) -> None:
+        """Count sections, or single chunks. Raises DamagedSnapshotError."""
+        self._left -= sections
+        if self._left < 0:
+            raise DamagedSnapshotError("a manifest has more parts than states of these settings can have")
+
+    def chunk(self, writer: int, slot: int) -> None:
+        """Count a chunk; one that is named often would make much of little. Raises DamagedSnapshotError."""
+        self.count(1)
+        if (writer, slot) in self._seen:
+            raise DamagedSnapshotError("a manifest names a chunk twice")
+        self._seen.add((writer, slot))
 
 
 def _content(manifest: Manifest) -> bytes:
@@ -115,16 +139,18 @@ def _optional(value: int | None) -> bytes:
     return _OPTIONAL.pack(value is not None, value or 0)
 
 
-def _read_v1(reader: Reader) -> Manifest:
+def _read_v1(reader: Reader, parts: _Parts) -> Manifest:
     (
         number, next_offset, leader_epoch, skipped, began_us, taken_us, sequence, highest_slot,
         topic_bytes, topic_id_bytes, writer_count, image_count,
     ) = reader.unpack(_HEAD)  # fmt: skip
     reader.require(number >= 0 and next_offset >= 0, "has a negative partition or offset")
     missing_before_us = _read_optional(reader)
+    times = (missing_before_us or 0, began_us, taken_us)
+    reader.require(max(map(abs, (*times, skipped))) < TIMES_END_US, "has a time or count that cannot be")
     topic, topic_id = reader.text(topic_bytes), reader.text(topic_id_bytes)
     writers = [bytes(reader.take(_WRITER_BYTES)).hex() for _ in range(writer_count)]
-    images = [_read_image(reader, writers) for _ in range(image_count)]
+    images = [_read_image(reader, writers, parts) for _ in range(image_count)]
     hashes = {image.stream_hash for image, _ in images}
     reader.require(len(hashes) == len(images), "has two states of one stream")
     snapshot = Snapshot(
@@ -141,31 +167,32 @@ def _read_v1(reader: Reader) -> Manifest:
     return Manifest(snapshot, tuple(sections for _, sections in images), sequence, highest_slot)
 
 
-def _read_image(reader: Reader, writers: list[str]) -> tuple[StateImage, Mapping[SectionId, tuple[ChunkRef, ...]]]:
+def _read_image(
+    reader: Reader, writers: list[str], parts: _Parts
+) -> tuple[StateImage, Mapping[SectionId, tuple[ChunkRef, ...]]]:
     clock_jumps, complete_from_us, slots, hash_bytes, rings, section_count = reader.unpack(_IMAGE)
     stream_hash = reader.text(hash_bytes)
     clock_us, overflow_clock_us = _read_optional(reader), _read_optional(reader)
     newest = tuple(_read_optional(reader) for _ in range(rings))
     sections: dict[SectionId, tuple[ChunkRef, ...]] = {}
+    parts.count(section_count)
     for _ in range(section_count):
         kind, ring, panes, first_pane, chunks = reader.unpack(_SECTION)
         reader.require(kind < len(_KINDS), f"has a section of kind {kind}")
         section = SectionId(_KINDS[kind], ring, first_pane, panes)
         reader.require(section not in sections, "has a section twice")
-        sections[section] = tuple(_read_chunk(reader, writers) for _ in range(chunks))
+        sections[section] = tuple(_read_chunk(reader, writers, parts) for _ in range(chunks))
     head = StateHead(clock_us, clock_jumps, complete_from_us, overflow_clock_us, newest, slots)
     return StateImage(stream_hash, head, dict.fromkeys(sections)), sections
 
 
-def _read_chunk(reader: Reader, writers: list[str]) -> ChunkRef:
+def _read_chunk(reader: Reader, writers: list[str], parts: _Parts) -> ChunkRef:
     writer, slot, part, offset, stored_bytes, digest = reader.unpack(_CHUNK)
     reader.require(writer < len(writers), "has a chunk of a writer that it does not name")
+    parts.chunk(writer, slot)
     return ChunkRef(writers[writer], slot, Place(part, offset), stored_bytes, digest)
 
 
 def _read_optional(reader: Reader) -> int | None:
     is_there, value = reader.unpack(_OPTIONAL)
     return value if is_there else None
-
-
-_READERS: Final = {1: _read_v1}

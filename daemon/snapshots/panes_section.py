@@ -73,6 +73,8 @@ def _read_pane(reader: Reader, pane: int, rows: int, ring: Ring, is_live: NDArra
     )
     reader.require(bool(is_live[slots].all()), "has sums of a slot that no series has")
     reader.require(bool((counts[:, _MESSAGES] > 0).all()), "has a row without a message")
+    # The largest square of a message, e^600 x 1e24 x pairs^2, leaves room for a billion of them.
+    reader.require(bool(np.isfinite(sums).all()), "has a sum that is not finite")
     within = counts[:, _PARTS_OF_PAIRS] <= counts[:, [COUNT["pairs"]]]
     reader.require(bool(within.all()) and bool((max_u <= U_MAX).all()), "has counts or ratios that cannot be")
     row = pane % ring.size

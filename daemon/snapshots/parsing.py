@@ -12,6 +12,8 @@ from daemon.snapshots.damage import DamagedSnapshotError, UnknownVersionError
 #: Written first in every section and manifest. A version says how all of them are laid out.
 FORMAT_VERSION: Final = 1
 VERSION: Final = Struct("<H")
+#: Times in microseconds are below it, on either side of 1970.
+TIMES_END_US: Final = 2**62
 
 _Read = TypeVar("_Read")
 

@@ -188,7 +188,7 @@ def test_an_open_transaction_of_somebody_else_hides_nothing_of_ours(kafka_broker
 
 @pytest.mark.kafka
 def test_manifests_are_held_within_a_limit_the_newest_first(kafka_broker, changelog, monkeypatch):
-    monkeypatch.setattr(kafka_changelog_reader, "HELD_BYTES_MAX", 3500)
+    monkeypatch.setattr(kafka_changelog_reader, "HELD_BYTES_MAX", 4000)
     ours = changelog(kafka_broker.bootstrap_servers, named())
     for number in (*range(10), 4, 4):
         ours.put_manifest(ONE, f"m/{number}", b"x" * 1000)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, pairwise
@@ -10,14 +11,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.snapshots import chunk_cleaning, chunk_reading, chunk_writing, frames, slots, tenure
-from daemon.snapshots.chunk_store import ChunkStore
+from daemon.snapshots.chunk_store import TRIES_MAX, ChunkStore
 from daemon.snapshots.folder import Folder
-from daemon.snapshots.manifests import encode_manifest
-from daemon.snapshots.medium import EntriesGoneError, MediumError
+from daemon.snapshots.limits import limits_of
+from daemon.snapshots.manifests import ChunkRef, encode_manifest
+from daemon.snapshots.medium import EntriesGoneError, Entry, MediumError
 from daemon.snapshots.names import chunk_name, manifest_name, manifest_of
 from daemon.source import Partition
 from tests.snapshots.memory_medium import Disk, FailingOnce, MemoryMedium, unavailable
-from tests.snapshots.snapshot_world import GROUP, PARTITION, Process
+from tests.snapshots.snapshot_world import GROUP, PARTITION, SPEC, Process
 
 TOPIC = "id-1"
 FOREVER = 10**9
@@ -429,7 +431,7 @@ def test_garbage_that_cannot_be_deleted_is_told_and_the_save_stands(disk):
     process.medium.before = lambda operation: fail_at("manifests", operation)
     with capture_logs() as logs:
         process.save()
-    assert [line["event"] for line in logs] == ["snapshot_garbage_stays"]
+    assert [line["event"] for line in logs] == ["what old snapshots left could not be deleted"]
     assert restored(disk) == 200
 
 
@@ -452,6 +454,64 @@ def test_a_hostile_manifest_costs_no_more_than_a_bounded_deletion(disk):
     for _ in range(9):
         heir.save()
     assert len(writers_in(disk)) == 1
+
+
+def forged(process, disk, count, raw):
+    """A manifest of a future offset whose one section is made of so many chunks of the same bytes."""
+    base, writer, stored = process.store._tenures[PARTITION].base, "b" * 16, frames.encode(raw)
+    places = [disk.append(chunk_name(GROUP, PARTITION, writer, slot), stored) for slot in range(count)]
+    refs = tuple(ChunkRef(writer, slot, place, len(stored), frames.digest_of(raw)) for slot, place in enumerate(places))
+    snapshot = replace(base.snapshot, next_offset=base.snapshot.next_offset + 1)
+    section = next(iter(base.chunks[0]))
+    manifest = replace(base, snapshot=snapshot, chunks=({**base.chunks[0], section: refs},))
+    disk.append(manifest_name(GROUP, PARTITION, writer, 0), encode_manifest(manifest))
+
+
+def limited(medium, group):
+    return ChunkStore(medium, group, limits=limits_of([SPEC]))
+
+
+def test_chunks_that_claim_more_than_a_state_has_are_not_held_and_the_next_older_snapshot_is_taken(disk):
+    """400 bytes of each chunk are 864 KiB of content: 120 of them would be 104 MB."""
+    process = begun(disk)
+    process.save()
+    assert limits_of([SPEC]).content_bytes < 3 << 20
+    forged(process, disk, 120, bytes(frames.RAW_BYTES_MAX))
+    heir = process_on(
+        disk, make_store=lambda medium, group: ChunkStore(medium, group, limits=replace(limits_of([SPEC]), parts=1000))
+    )
+    tracemalloc.start()
+    try:
+        assert heir.load(TOPIC, FOREVER, 0) == 200
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20, peak
+    assert process_on(disk, make_store=limited).load(TOPIC, FOREVER, 0) == 200
+
+
+def test_a_full_state_is_within_the_limits(disk):
+    process = begun(disk, 400)
+    process.store = limited(process.medium, GROUP)
+    process.save()
+    assert process_on(disk, make_store=limited).load(TOPIC, FOREVER, 0) == 400
+
+
+def test_a_hundred_thousand_manifests_are_given_up_in_time_and_memory(disk):
+    process = begun(disk)
+    process.save()
+    base = process.store._tenures[PARTITION].base
+    lost = {section: tuple(replace(ref, writer="c" * 16) for ref in refs) for section, refs in base.chunks[0].items()}
+    value = encode_manifest(replace(base, chunks=(lost,)))
+    entries = [Entry(manifest_name(GROUP, PARTITION, f"{number:016x}", 0), value) for number in range(100_000)]
+    heir = process_on(disk)
+    heir.medium.manifests = lambda partitions: dict.fromkeys(partitions, entries)
+    fetched = []
+    heir.medium.before = fetched.append
+    with capture_logs() as logs:
+        assert heir.load(TOPIC, FOREVER, 0) is None
+    assert fetched == ["fetch"] * TRIES_MAX
+    assert len(logs) == 1
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -93,15 +92,46 @@ def test_a_file_that_the_disk_cannot_read_counts_as_damaged_and_the_others_are_r
     second = manifest_name("group", PARTITION, WRITER, 1)
     folder.put_manifest(PARTITION, MANIFEST, b"bad sector")
     folder.put_manifest(PARTITION, second, b"good")
-    opened = Path.open
+    opened = os.open
 
-    def open_file(self, mode="r"):
-        if str(self).endswith(MANIFEST):
+    def open_file(path, *flags):
+        if str(path).endswith(MANIFEST):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return opened(self, mode)
+        return opened(path, *flags)
 
-    monkeypatch.setattr(Path, "open", open_file)
+    monkeypatch.setattr(folder_module.os, "open", open_file)
     assert manifests(folder) == {MANIFEST: b"", second: b"good"}
+
+
+def test_what_is_no_file_of_the_folder_counts_as_damaged_and_nobody_waits_for_it(folder, tmp_path):
+    base = tmp_path / "made" / "on the way"
+    (tmp_path / "secret").write_bytes(b"of somebody else")
+    for name in (MANIFEST, CHUNK):
+        (base / name).parent.mkdir(parents=True)
+    os.mkfifo(base / MANIFEST)  # a reader of it waits for ever
+    (base / CHUNK).symlink_to(tmp_path / "secret")
+    assert manifests(folder) == {MANIFEST: b""}
+    assert fetch(folder) == b""
+
+
+def test_nothing_is_written_through_a_link(folder, tmp_path):
+    base = tmp_path / "made" / "on the way"
+    other = tmp_path / "other"
+    other.write_bytes(b"of somebody else")
+    (base / CHUNK).parent.mkdir(parents=True)
+    (base / CHUNK).symlink_to(other)
+    (base / f"{CHUNK}.{folder._own}.tmp").symlink_to(other)
+    folder.put(PARTITION, CHUNK, b"ours")
+    assert (other.read_bytes(), fetch(folder)) == (b"of somebody else", b"ours")
+
+
+def test_of_more_manifests_than_memory_the_newest_are_read(folder, tmp_path, monkeypatch):
+    names = [manifest_name("group", PARTITION, f"{number:016x}", 0) for number in (5, 1, 9, 3)]
+    for second, name in enumerate(names):
+        folder.put_manifest(PARTITION, name, b"x" * 100)
+        os.utime(tmp_path / "made" / "on the way" / name, (second, second))
+    monkeypatch.setattr(folder_module, "HELD_BYTES_MAX", 250)
+    assert list(manifests(folder)) == names[2:]
 
 
 def test_a_folder_in_the_place_of_a_file_counts_as_damaged(folder, tmp_path):
@@ -168,9 +198,9 @@ def test_a_folder_that_was_deleted_under_us_is_made_anew_and_says_that_all_is_go
 
 def test_a_path_that_is_a_file_or_below_one_is_a_sentence(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(MediumError, match=r"file cannot be used: File exists\. Check snapshot\.path\."):
+    with pytest.raises(MediumError, match=r"there is a file where a folder must be\. Check snapshot\.path\."):
         Folder(tmp_path / "file")
-    with pytest.raises(MediumError, match=r"cannot be used: Not a directory\. Check snapshot\.path\."):
+    with pytest.raises(MediumError, match=r"there is a file where a folder must be\. Check snapshot\.path\."):
         Folder(tmp_path / "file" / "below")
 
 
@@ -191,7 +221,7 @@ def test_a_second_process_on_the_folder_is_told_and_both_work(tmp_path):
         first = Folder(tmp_path / "shared")
         assert logs == []
         second = Folder(tmp_path / "shared")
-    assert [line["event"] for line in logs] == ["snapshot_folder_is_shared"]
+    assert [line["event"] for line in logs] == ["the folder of snapshots is shared"]
     second.put_manifest(PARTITION, MANIFEST, b"second")
     assert manifests(first) == {MANIFEST: b"second"}
     first.close()

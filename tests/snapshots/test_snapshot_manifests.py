@@ -74,7 +74,29 @@ def test_a_section_that_is_named_twice_is_damage():
         decode_manifest(encode(twice, Kind.MANIFEST))
 
 
+def test_a_chunk_that_is_named_twice_is_damage():
+    (section, refs), *_ = MANIFEST.chunks[0].items()
+    twice = replace(MANIFEST, chunks=({**MANIFEST.chunks[0], section: refs * 2},))
+    with pytest.raises(DamagedSnapshotError, match="names a chunk twice"):
+        decode_manifest(encode_manifest(twice))
+
+
+def test_a_manifest_of_more_parts_than_a_state_can_have_is_damage():
+    parts = 2 * len(IMAGE.sections)
+    assert decode_manifest(encode_manifest(MANIFEST), parts) == MANIFEST
+    with pytest.raises(DamagedSnapshotError, match="more parts"):
+        decode_manifest(encode_manifest(MANIFEST), parts - 1)
+
+
+@pytest.mark.parametrize("name", ["missing_before_us", "began_us", "taken_us", "skipped_offsets"])
+def test_times_and_counts_that_cannot_be_are_damage(name):
+    beyond = replace(MANIFEST, snapshot=replace(MANIFEST.snapshot, **{name: 2**62}))
+    with pytest.raises(DamagedSnapshotError, match="a time or count that cannot be"):
+        decode_manifest(encode_manifest(beyond))
+
+
 def test_two_states_of_one_stream_are_damage():
     twice = replace(MANIFEST, snapshot=replace(MANIFEST.snapshot, images=MANIFEST.snapshot.images * 2))
+    empty = dict.fromkeys(MANIFEST.chunks[0], ())
     with pytest.raises(DamagedSnapshotError, match="two states of one stream"):
-        decode_manifest(encode_manifest(replace(twice, chunks=MANIFEST.chunks * 2)))
+        decode_manifest(encode_manifest(replace(twice, chunks=(MANIFEST.chunks[0], empty))))

@@ -14,7 +14,8 @@ from daemon.snapshots.damage import DamagedSnapshotError, UnknownVersionError
 from daemon.snapshots.parsing import FORMAT_VERSION, VERSION
 from daemon.snapshots.values import SectionId
 from estimators.moments import COUNT, SUMS
-from estimators.partitions import absorb
+from estimators.pairs import Pairs
+from estimators.partitions import absorb, new_state
 from tests.snapshots.damaged_bytes import HASH, IMAGE, STATE, damaged, profile
 from tests.snapshots.random_states import PARTITION, SPEC, assert_same_state, batch
 
@@ -192,3 +193,28 @@ def test_counts_that_contradict_one_another_are_damage(name, value, said):
     pack_into("<Q", panes, counts_at + 8 * COUNT[name], value)
     with pytest.raises(DamagedSnapshotError, match=said):
         restore_with(RUN, bytes(panes))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_sum_that_no_state_can_have_is_damage(value):
+    panes = bytearray(IMAGE.sections[RUN])
+    first = next(count for count in np.frombuffer(panes, "<u4", RUN.panes, 2).tolist() if count)
+    pack_into("<d", panes, 2 + 4 * RUN.panes + 4 * first, value)
+    with pytest.raises(DamagedSnapshotError, match="a sum that is not finite"):
+        restore_with(RUN, bytes(panes))
+
+
+def test_the_largest_messages_that_can_be_logged_have_finite_sums():
+    """Log ratios of 300 and more, weights of 1e12, 65,536 pairs a message, a thousand messages in one pane."""
+    state, messages = new_state(SPEC, PARTITION), 1000
+    pairs = 65_536
+    one = Pairs(
+        log_p=np.zeros(pairs), log_q=np.full(pairs, -400.0), weight=np.full(pairs, 1e12), first_pair=np.array([0]),
+        keys=[("m", "v1")], offset=np.array([0]), event_time_us=np.array([1_000_000]),
+        append_time_us=np.array([1_000_000]),
+    )  # fmt: skip
+    absorb(state, SPEC, one)
+    assert state.rings[0].moments.counts[..., COUNT["pairs"]].max() == pairs
+    sums = np.abs(state.rings[0].moments.sums)
+    assert np.isfinite(sums * messages * 1000).all()
+    assert sums.max() > 1e299
