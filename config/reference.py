@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from config.kinds import DefaultText, Kind, Unit
 from config.schema import schema_text
 from config.settings import Settings
+from config.thresholds import PUBLISHED, typical_factor
 from config.tree import Key, alternatives, keys_of
 
 DIRECTORY: Final = Path(__file__).parents[1] / "deploy" / "reference"
@@ -59,7 +60,25 @@ def markdown() -> str:
             parts_of = _entries(section.parts) if is_list else section.parts
             below = [key for key in keys if key.parts[:-1] == parts_of]
             parts += _table(f"`{'.'.join(parts_of)}`", _summary(section.section), below, defaults)
+    parts += _published()
     return "\n".join(parts)
+
+
+def _published() -> Iterator[str]:
+    """List the thresholds that have names."""
+    yield "## Threshold presets\n"
+    yield (
+        "What others take for too far apart, as `preset` of `streams[].thresholds[]`. All are limits of "
+        "KL(sampler||other) per pair, a pair being a token. The factor is by how much the two probabilities of a "
+        "typical outcome differ then: e^sqrt(2 nats).\n"
+    )
+    yield _row(["preset", "nats", "factor", "who says so"])
+    yield _row(["---"] * 4)
+    for name, rule in PUBLISHED.items():
+        yield _row(
+            [f"`{name}`", f"{rule.nats:g}", f"{typical_factor(rule.nats):.2f}", f"{rule.source}.".replace("|", "\\|")]
+        )
+    yield ""
 
 
 def _entries(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,11 +18,11 @@ from pydantic import (
 from config.durations import Duration
 from config.kinds import TOPIC_PATTERN, DefaultText, Kind, Number, Section, TopicName, Unit, topic_name
 from config.paths import PathSettings, field_path
+from config.thresholds import ThresholdSettings
 from config.vocabulary import (
     RESERVED_LABELS,
     TARGET_LABELS,
     DensityKind,
-    Direction,
     Format,
     Preset,
     Sampler,
@@ -102,22 +102,6 @@ Wanted = Annotated[
     ),
     Kind("value or list of values"),
 ]
-
-
-class ThresholdSettings(Section):
-    """A drift threshold, exported as a metric so that alert rules compare with it and need no edit."""
-
-    severity: Annotated[str, Field(pattern="^[a-zA-Z_][a-zA-Z0-9_-]*$")] = Field(
-        default="warning", description="Becomes the alert's severity label; most routes know `warning` and `critical`."
-    )
-    direction: Direction = Field(
-        default="reverse",
-        description="reverse is KL(q||p), forward KL(p||q). reverse, since samples of q tell it best.",
-    )
-    nats: Annotated[Number, Field(gt=0), Unit("nats")] = Field(
-        description="Divergence above which the series has drifted; no default, since it depends on the models.",
-        examples=[0.05],
-    )
 
 
 class StreamSettings(Section):
@@ -239,7 +223,10 @@ class StreamSettings(Section):
 
     @field_validator("thresholds")
     @classmethod
-    def _distinct_thresholds(cls, thresholds: tuple[ThresholdSettings, ...]) -> tuple[ThresholdSettings, ...]:
+    def _distinct_thresholds(
+        cls, thresholds: tuple[ThresholdSettings, ...], info: ValidationInfo
+    ) -> tuple[ThresholdSettings, ...]:
+        thresholds = tuple(each.of_sampler(info.data.get("sampled_from", "q")) for each in thresholds)
         keys = [(each.severity, each.direction) for each in thresholds]
         for severity, direction in keys:
             if keys.count((severity, direction)) > 1:

@@ -7,9 +7,12 @@ from typing import Annotated, Final
 import typer
 
 from config.settings import Settings
+from config.streams import StreamSettings
+from config.thresholds import ThresholdSettings, typical_factor
 from daemon.broker_check import check_brokers
 from daemon.clock import SystemClock
 from daemon.commands.options import ConfigFile, SecretsDir, WebConfigFile, settings_from
+from daemon.number_words import figure
 from daemon.streams import Stream
 from daemon.web.access import Access, Door
 from daemon.wiring import access_of, kafka_options_of, streams_of
@@ -38,6 +41,8 @@ def check(
         typer.echo(f"warning: {warning}", err=True)
     for number, stream in enumerate(streams):
         typer.echo(_sentence(settings, number, stream, "http" if access.tls is None else "https"))
+        if settings.streams[number].thresholds:
+            typer.echo(_thresholds_sentence(settings.streams[number]))
         if series_bytes(stream.spec) > SERIES_BYTES_HIGH:
             typer.echo(f"warning: {_large_series(settings, number, stream.spec)}", err=True)
     if settings.dead_letter.topic is not None:
@@ -66,6 +71,20 @@ def _sentence(settings: Settings, number: int, stream: Stream, scheme: str) -> s
         f"{series}; windows {', '.join(settings.windows)}; "
         f"published at {scheme}://{settings.web.listen_address}/metrics every {settings.dump()['publish_interval']}; "
         f"memory up to {_megabytes(_bytes_at_cap(stream))} MB a partition"
+    )
+
+
+def _thresholds_sentence(stream: StreamSettings) -> str:
+    """Say from which value on each severity alerts, and what that means."""
+    told = "; ".join(map(_threshold, stream.thresholds))
+    return f"thresholds of {stream.name}: {told}"
+
+
+def _threshold(threshold: ThresholdSettings) -> str:
+    preset = "" if threshold.preset is None else f", preset {threshold.preset}"
+    return (
+        f"{threshold.severity} above {threshold.nats:g} nats of the {threshold.direction} KL{preset} "
+        f"(a typical outcome's probabilities differ by a factor of {figure(typical_factor(threshold.nats))})"
     )
 
 

@@ -139,7 +139,7 @@ def test_the_schema_accepts_what_loads(judge, load_text, smallest, text):
         (
             "kafka: {bootstrap_servers: [a:1], group_id: g}\nstreams: [{topic: t, name: n, preset: prime-rl, "
             "log_base: 2, where: {a: [1, x], 'header:b': y}, paths: {log_p: a.b, labels: {env_name: c}}, "
-            "resolution: 'decimals:6', thresholds: [{nats: 0.1, severity: critical}], expected_delay: 5m}]"
+            "resolution: 'decimals:6', thresholds: [{preset: verl}, {nats: 1, severity: page}], expected_delay: 5m}]"
         ),
     ],
 )

@@ -94,6 +94,19 @@ def test_check_says_what_each_stream_reads_and_publishes(klaxond, configuration)
         assert part in pairs
 
 
+def test_check_says_from_which_value_on_a_stream_alerts(klaxond, configuration):
+    limits = "thresholds: [{preset: verl}, {nats: 0.5, severity: critical, direction: forward}]"
+    status, out, err = klaxond(
+        "check", "--config.file", configuration(SMALLEST.replace("{topic", f"{{{limits}, topic"))
+    )
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1] == (
+        "thresholds of pairs: warning above 0.1 nats of the reverse KL, preset verl "
+        "(a typical outcome's probabilities differ by a factor of 1.56); "
+        "critical above 0.5 nats of the forward KL (a typical outcome's probabilities differ by a factor of 2.72)"
+    )
+
+
 def test_check_tells_the_memory_that_the_cap_allows(klaxond, configuration):
     """28 columns of 8 bytes; panes of the default windows: a window and a half, and what a minute of skew adds."""
     panes = (45 + 6) + (45 + 1) + (45 + 1)
