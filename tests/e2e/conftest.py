@@ -1,5 +1,6 @@
 """A real klaxond as a child process, and records whose windows can be recomputed."""
 
+import http.client
 import os
 import signal
 import subprocess
@@ -51,11 +52,13 @@ class Klaxond:
     def get(self, path):
         """Status and text of one HTTP request."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as answer:
+            try:
+                answer = urllib.request.urlopen(f"http://{self.address}{path}", timeout=5)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
                 return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # it may end in the middle of an answer
             return 0, str(error)
 
     def samples(self):

@@ -1,6 +1,7 @@
 """The daemons under test: real processes, kept running as Kubernetes would, scraped all the time."""
 
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -126,11 +127,13 @@ class Replica:
     def get(self, path, timeout=2):
         """Status and text of one HTTP request; status 0 where there is no answer."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=timeout) as answer:
+            try:
+                answer = urllib.request.urlopen(f"http://{self.address}{path}", timeout=timeout)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
                 return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # it may end in the middle of an answer
             return 0, str(error)
 
     def measure(self, begun):
