@@ -45,8 +45,8 @@ def verify(
         typer.Option(
             "--from",
             metavar="TIME",
-            help=f"Start of the event times to check. {_TIME} By default an hour before each snapshot's newest event, "
-            "or two panes of the longest window where these are longer.",
+            help=f"Start of the event times to check. {_TIME} By default an hour before --to or each snapshot's newest "
+            "event, or two panes of the longest window where these are longer.",
         ),
     ] = None,
     to_text: Annotated[

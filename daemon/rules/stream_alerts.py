@@ -200,6 +200,7 @@ def _snapshots_failing(terms: Terms) -> Alert:
         "are right; but whoever takes the partition over reads so much of the log again, and its windows are not "
         "complete until then. Look at the log of klaxond, which says why, and at klaxon_snapshot_failures_total.",
         severity="warning",
+        hold=terms.patience,  # after a long outage the newest snapshot is old, until the first new one
     )
 
 

@@ -42,12 +42,12 @@ class Folder:
     Parameters
     ----------
     path : made where it is missing, its parents too
-    read_only : makes, locks and writes nothing; a folder that is missing has no manifests
+    read_only : makes, locks and writes nothing
 
     Raises
     ------
     MediumError
-        Where the folder can neither be made nor used.
+        Where the folder can neither be made nor used; read only, where it is missing.
     """
 
     kind = "file"
@@ -58,7 +58,13 @@ class Folder:
         self._unsynced: set[Path] = set()
         self._flushed: dict[str, Place] = {}
         self._lock: int | None = None
-        if not read_only:
+        if read_only:
+            if not path.is_dir():
+                raise MediumError(
+                    f"{path}: there is no such folder. Either nothing has been saved yet, or it is on another machine "
+                    "or has another name there: see snapshot.path of the daemon."
+                )
+        else:
             with _told("cannot be used", path):
                 path.mkdir(parents=True, exist_ok=True)
                 self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -9,13 +9,14 @@ from daemon.snapshots.values import StateHead
 from estimators.pairs import Ints
 from estimators.spec import RingSpec, StreamSpec
 
-#: Without a wish for another start, so much is checked, or two panes of the longest window where these are longer.
+#: Without a wish for another start, so much is checked, or two panes of the longest window where these are longer,
+#: back from the snapshot's clock or the end that was asked for.
 DEFAULT_US: Final = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Event times [from_us, to_us) as somebody asked for them; None: an hour back from the snapshot's own clock."""
+    """Event times [from_us, to_us) as somebody asked for them; None: up to the snapshot's own clock, an hour back."""
 
     from_us: int | None = None
     to_us: int | None = None
@@ -124,8 +125,12 @@ def _span_of(spec: StreamSpec, asked: Asked, clock_us: int, kept_us: int) -> Spa
     finest, longest = spec.rings[0], max(spec.rings, key=lambda ring: ring.length_us)
     two_panes_us = -(-2 * longest.length_us // longest.panes_per_window)
     back_us = max(DEFAULT_US, two_panes_us)
-    from_us = max(clock_us - back_us, kept_us) if asked.from_us is None else asked.from_us
     to_us = edge_us(longest, _index(longest, clock_us) + 1) if asked.to_us is None else asked.to_us
+    from_us = asked.from_us
+    if from_us is None:
+        from_us = min(clock_us, to_us) - back_us
+        if to_us > kept_us:  # what is not kept is missed only where somebody asks for it
+            from_us = max(from_us, kept_us)
     return Span(edge_us(finest, _index(finest, from_us)), edge_us(finest, _index(finest, to_us - 1) + 1))
 
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from daemon.snapshots.acceptance import Terms, refusal
 from daemon.snapshots.capturing import state_of
 from daemon.snapshots.damage import DamagedSnapshotError
+from daemon.snapshots.keeper import LOADS_AT_ONCE
 from daemon.snapshots.store import SnapshotStore
 from daemon.snapshots.values import Snapshot
 from daemon.source import Batch, Gap, Partition
@@ -133,9 +134,11 @@ class Verifier:
                 refused[snapshot.partition].append(reason)
             return not reason
 
-        loaded = dict(self.store.load(partitions, accepts))
         checked = []
-        for partition in partitions:
+        loaded: dict[Partition, Snapshot | None] = {}
+        for number, partition in enumerate(partitions):
+            if number % LOADS_AT_ONCE == 0:  # as the daemon does, which bounds memory
+                loaded = dict(self.store.load(partitions[number : number + LOADS_AT_ONCE], accepts))
             beginning, end = self.log.beginning_offset(partition), self.log.end_offset(partition)
             result = CheckedPartition(partition, beginning, end, refused=refused[partition])
             if (snapshot := loaded.pop(partition)) is not None:

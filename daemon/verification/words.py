@@ -138,9 +138,10 @@ def conclusion(checked: Sequence[CheckedPartition], outcome: Outcome) -> str:
             )
         case Outcome.NO_SNAPSHOT:
             missing = sum(each.snapshot is None and each.end > each.beginning for each in checked)
+            others = f" Of the others {where} equal the log." if panes else ""
             return (
                 f"NOT CHECKED: {counted(missing, 'partition')} with records {'has' if missing == 1 else 'have'} no "
-                f"snapshot that can be used; of the others {where} equal the log."
+                f"snapshot that can be used.{others}"
             )
         case Outcome.NOTHING:
             return "NOTHING COMPARED: no pane of the range can be checked; it says above why. This proves nothing."

@@ -47,11 +47,19 @@ def test_without_snapshots_there_is_nothing_to_verify(klaxond, config):
     assert "snapshot.kind is none" in err
 
 
-def test_brokers_that_are_not_there_are_told_and_no_folder_is_made(klaxond, config, tmp_path):
+def test_a_folder_that_is_not_there_is_told_and_not_made(klaxond, config, tmp_path):
+    status, out, err = klaxond("verify", "--config.file", config())
+    assert (status, out) == (3, "")
+    assert "snapshots: there is no such folder" in err
+    assert not (tmp_path / "snapshots").exists()
+
+
+def test_brokers_that_are_not_there_are_told(klaxond, config, tmp_path):
+    (tmp_path / "snapshots").mkdir()
     status, out, err = klaxond("verify", "--config.file", config())
     assert (status, out) == (3, "")
     assert "check kafka.bootstrap_servers" in err
-    assert not (tmp_path / "snapshots").exists()
+    assert not list((tmp_path / "snapshots").iterdir())
 
 
 def test_the_help_has_the_exit_statuses_of_this_command(klaxond):

@@ -242,7 +242,8 @@ def test_who_is_alone_sweeps_up_what_was_half_written_and_who_is_not_leaves_it(t
 
 
 def test_reading_only_makes_and_locks_nothing(tmp_path):
-    assert manifests(Folder(tmp_path / "missing", read_only=True)) == {}
+    with pytest.raises(MediumError, match="missing: there is no such folder"):
+        Folder(tmp_path / "missing", read_only=True)
     assert files_below(tmp_path) == []
     owner = Folder(tmp_path / "there")
     owner.put_manifest(PARTITION, MANIFEST, b"one")

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from daemon.layout import output_console
+from daemon.snapshots.values import StateHead
 from daemon.source import Gap, Partition
 from daemon.verification.outcome import Outcome, outcome_of
 from daemon.verification.report import write_json, write_table
-from daemon.verification.spans import Asked
+from daemon.verification.spans import Asked, plan_of
 from daemon.verification.words import instant, notes
+from estimators.spec import StreamSpec, WindowSpec
 from tests.daemon.verification.verified_world import ALL, ONE, RANKER, START_S, MemoryRange, World
 
 US = 1_000_000
@@ -175,6 +177,22 @@ def test_a_range_after_the_snapshot_compares_nothing(world):
     assert outcome_of(checked) is Outcome.NOTHING
     assert "before the range" in told(checked)[0]
     assert checked[0].records == 0
+
+
+def test_an_end_alone_is_the_end_of_an_hour():
+    hour, spec = 3600 * US, StreamSpec(windows=(WindowSpec("5m", 300 * US), WindowSpec("15h", 15 * 3600 * US)))
+    clock_us = 500_000 * hour
+    head = StateHead(clock_us, 0, 0, None, (None, None), 0)
+    span = plan_of(head, spec, Asked(to_us=clock_us - 4 * hour)).span
+    assert (span.from_us, span.to_us) == (clock_us - 5 * hour, clock_us - 4 * hour)
+    assert plan_of(head, spec, Asked()).span.from_us == clock_us - hour
+
+
+def test_a_range_before_what_is_kept_compares_nothing_and_says_so(world):
+    world.save(ONE, world.states(ONE))
+    (checked,) = world.verify(Asked(to_us=(START_S - 7200) * US), numbers=[1])
+    assert outcome_of([checked]) is Outcome.NOTHING
+    assert "keeps nothing from before" in told([checked])[0]
 
 
 def test_only_the_records_of_the_range_are_read(world):
