@@ -195,7 +195,7 @@ class Loop:
     def _absorb(self, polled: Polled) -> None:
         for recreated in polled.recreated:
             self._drop([recreated.partition])
-            self._restoring.void(recreated.partition, recreated.truncated_at)
+            self._restoring.void(recreated)
             self._starting.add([recreated.partition])
             topic, number = recreated.partition
             log.warning(

@@ -17,11 +17,13 @@ class PartitionHistory:
     Attributes
     ----------
     counted_end : offset after the last record, or the last gap, that was counted here
+    topic_id : of the topic that `counted_end` is of; empty where it is not known
     gap_offsets : offsets that could never be read
     clock_jumps : steps of the partition clock longer than the longest window, by stream
     """
 
     counted_end: int = 0
+    topic_id: str = ""
     gap_offsets: int = 0
     clock_jumps: dict[str, int] = field(default_factory=dict)
 

@@ -21,7 +21,7 @@ from daemon.snapshots.damage import DamagedSnapshotError
 from daemon.snapshots.keeper import Keeper, Loaded
 from daemon.snapshots.medium import MediumError
 from daemon.snapshots.values import Snapshot
-from daemon.source import Partition, Source, SourceUnavailableError
+from daemon.source import Partition, Recreated, Source, SourceUnavailableError
 from daemon.streams import Stream
 from estimators.partitions import PartitionState
 
@@ -54,6 +54,7 @@ class Restoring:
         self._clock = clock
         self._assigned: dict[Partition, _Assigned] = {}
         self._truncated_at: dict[Partition, int | None] = {}  # of logs that are others than were read
+        self._stale_below: dict[Partition, int] = {}  # of topics made anew: up to here we read on and committed
         self._histories: dict[Partition, PartitionHistory] = {}
 
     def waits(self, partition: Partition) -> bool:
@@ -64,13 +65,18 @@ class Restoring:
         """Forget a partition that is not ours any more, but for what has been counted of it."""
         self._assigned.pop(partition, None)
         self._truncated_at.pop(partition, None)
+        self._stale_below.pop(partition, None)
 
-    def void(self, partition: Partition, truncated_at: int | None) -> None:
-        """Note that the log is another one above an offset; None: perhaps from its start on."""
+    def void(self, recreated: Recreated) -> None:
+        """Note that the log is another one than was read, above an offset or perhaps as a whole."""
+        partition = recreated.partition
         self._assigned.pop(partition, None)
-        self._truncated_at[partition] = truncated_at
-        history = self._histories.setdefault(partition, PartitionHistory())
-        history.counted_end = min(history.counted_end, truncated_at or 0)
+        self._truncated_at[partition] = recreated.truncated_at
+        read_below = self._histories.setdefault(partition, PartitionHistory()).counted_end
+        history = self._history_of(partition)
+        if history.counted_end < read_below:
+            self._stale_below[partition] = read_below
+        history.counted_end = min(history.counted_end, recreated.truncated_at or 0)
 
     def answer(self, loaded: Loaded) -> None:
         """Take the answer to a load."""
@@ -111,7 +117,7 @@ class Restoring:
 
     def _ask(self, partition: Partition) -> _Assigned:
         """Ask where the group and the log stand."""
-        history = self._histories.setdefault(partition, PartitionHistory())
+        history = self._history_of(partition)
         committed = self._source.committed([partition])[partition]
         end = self._source.end_offset(partition)
         if max(committed or 0, history.counted_end) > end:
@@ -126,7 +132,20 @@ class Restoring:
         if truncated_at is not None and committed is not None and committed > truncated_at:
             self._source.forget_committed(partition)
             committed = truncated_at
+        if committed is not None and committed <= self._stale_below.get(partition, -1):
+            # By us, at the old topic's offsets: nobody has counted what the new one has below.
+            self._source.forget_committed(partition)
+            committed = None
         return _Assigned(Counted(committed, history, end), self._clock.monotonic())
+
+    def _history_of(self, partition: Partition) -> PartitionHistory:
+        """Return what this process has counted of a partition; of a topic made anew that is nothing."""
+        history = self._histories.setdefault(partition, PartitionHistory())
+        topic_id = self._source.topic_id(partition.topic)
+        if topic_id and history.topic_id not in ("", topic_id):
+            history.counted_end = 0
+        history.topic_id = topic_id or history.topic_id
+        return history
 
     def _answered(self, partition: Partition, assigned: _Assigned, streams: Sequence[Stream]) -> bool:
         """Whether it is known what the store has; asks it where nobody has yet, or the last answer was a failure."""

@@ -56,6 +56,25 @@ def test_a_re_created_topic_starts_anew():
     assert world.consumed() == before + 120
 
 
+@pytest.mark.parametrize("noticed", [True, False])
+def test_what_was_committed_of_an_old_topic_hides_nothing_of_the_new_one(noticed):
+    world = World()
+    world.produce(90)
+    world.commit(0)
+    world.settle()
+    stale = dict(world.log.group("group").committed)
+    before = len(world.traffic.messages)
+    world.log.recreate_topic("pairs")
+    if noticed:  # the deletion was: the partitions went, and come again
+        world.log.evict("group", world.replicas[0].source)
+    else:
+        world.log.group("group").committed |= stale  # committed again before anybody noticed
+    world.traffic = Traffic(seed=2, partitions=PARTITIONS)
+    world.produce(120)
+    world.settle()
+    assert world.consumed() == before + 120
+
+
 def test_readiness_says_why_and_an_outage_of_a_minute_ends_it():
     world = World(started=False)
     replica = world.replicas[0]
@@ -272,33 +291,3 @@ def test_a_record_from_the_future_does_not_enter_the_delays():
     assert after.records_rejected["future"] == 1
     assert after.event_delay_sum_seconds == stream.event_delay_sum_seconds
     assert after.event_delay_buckets == stream.event_delay_buckets
-
-
-def test_a_gap_at_the_end_of_the_log_is_counted_once_by_a_process_that_is_thrown_out_before_it_commits():
-    world = World()
-    world.produce(30)
-    world.settle()
-    world.commit(0)
-    world.turn(0)
-    partition = Partition("pairs", 0)
-    end = world.log.track(partition).end
-    world.log.append(partition, [b"{}"] * 3, [int(world.clock.now() * 1000)] * 3)
-    world.log.corrupt(partition, end, end + 3)
-    world.settle()
-    world.log.evict("group", world.replicas[0].source)
-    world.settle()
-    (board,) = (part for part in world.replicas[0].board.published.partitions if part.partition == partition)
-    assert board.gap_offsets == 3
-
-
-def test_the_group_is_left_even_if_what_comes_before_fails(monkeypatch):
-    world = World()
-    replica = world.replicas[0]
-
-    def fail(*args):
-        raise RuntimeError("the thread that keeps snapshots has died")
-
-    monkeypatch.setattr(replica.loop._snapshots, "finish", fail)
-    with pytest.raises(RuntimeError, match="has died"):
-        replica.loop.close()
-    assert replica.source not in world.log.group("group").members

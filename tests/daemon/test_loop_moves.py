@@ -1,4 +1,6 @@
-"""What is published while partitions move, go unanswered, or are read again slowly."""
+"""What is published and counted while partitions move, go unanswered, or are read again slowly."""
+
+import pytest
 
 from daemon.source import Partition
 from tests.daemon.loop_world import PARTITIONS, World
@@ -91,3 +93,33 @@ def test_a_partition_that_is_held_and_begins_anew_is_held_again_and_its_progress
     assert len(positions) == PARTITIONS
     assert read == before
     assert all(first == 0 for first, _ in replica.loop._replays._spans.values())
+
+
+def test_a_gap_at_the_end_of_the_log_is_counted_once_by_a_process_that_is_thrown_out_before_it_commits():
+    world = World()
+    world.produce(30)
+    world.settle()
+    world.commit(0)
+    world.turn(0)
+    partition = Partition("pairs", 0)
+    end = world.log.track(partition).end
+    world.log.append(partition, [b"{}"] * 3, [int(world.clock.now() * 1000)] * 3)
+    world.log.corrupt(partition, end, end + 3)
+    world.settle()
+    world.log.evict("group", world.replicas[0].source)
+    world.settle()
+    (board,) = (part for part in world.replicas[0].board.published.partitions if part.partition == partition)
+    assert board.gap_offsets == 3
+
+
+def test_the_group_is_left_even_if_what_comes_before_fails(monkeypatch):
+    world = World()
+    replica = world.replicas[0]
+
+    def fail(*args):
+        raise RuntimeError("the thread that keeps snapshots has died")
+
+    monkeypatch.setattr(replica.loop._snapshots, "finish", fail)
+    with pytest.raises(RuntimeError, match="has died"):
+        replica.loop.close()
+    assert replica.source not in world.log.group("group").members
