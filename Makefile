@@ -8,13 +8,15 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 SOURCES := daemon estimators config tests deploy/compose deploy/examples deploy/grafana deploy/helm
+AUDIT := .cache/audit
+SBOM := dist/klaxond.cdx.json
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 # Most tests wait for servers most of the time: three at once take half as long on two cores. Status 5: no such tests.
 PYTEST := $(BIN)/python -m pytest -q --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check deploy-check bench faults golden pictures lock clean
+.PHONY: help setup demo test check deploy-check bench faults golden pictures sbom audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,10 +75,26 @@ golden: $(READY) ## rewrite the generated references and golden files; read the 
 pictures: $(READY) ## draw the README's pictures anew from real runs (needs Chromium, tmux and pngquant)
 	$(BIN)/python -m tests.pictures $(ARGS)
 
-lock: $(READY) ## resolve requirements.txt and requirements-dev.txt anew from pyproject.toml (ARGS=--upgrade for newer)
+# An environment of its own: 50 packages that nothing else needs.
+$(AUDIT)/.ready: requirements-audit.txt
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	@touch $@
+
+sbom: $(AUDIT)/.ready ## write the daemon's bill of materials, dist/klaxond.cdx.json (CycloneDX)
+	@mkdir -p $(dir $(SBOM))
+	$(AUDIT)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) \
+	  requirements.txt
+	@echo "wrote $(SBOM)"
+
+audit: $(READY) $(AUDIT)/.ready ## known vulnerabilities of what is locked; needs https://api.osv.dev (ARGS=--may-skip)
+	$(BIN)/python -m tests.supply_chain $(ARGS)
+
+lock: $(READY) ## resolve the three requirements files anew from pyproject.toml (ARGS=--upgrade for newer)
 	$(COMPILE) $(ARGS) --output-file requirements.txt pyproject.toml
 	$(COMPILE) $(ARGS) --constraints requirements.txt --extra demo --group dev \
 	  --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) $(ARGS) --constraints requirements-dev.txt --group audit --output-file requirements-audit.txt
 	echo hatchling | $(COMPILE) $(ARGS) --no-annotate --constraints requirements-dev.txt \
 	  --output-file deploy/image/build-requirements.txt -
 

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("daemon", "estimators", "config")
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -93,9 +93,11 @@ def test_the_lock_is_current_and_this_environment_is_the_locked_one():
     direct = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
     tools = [Requirement(text) for text in PROJECT["dependency-groups"]["dev"]]
     demo = [Requirement(text) for text in PROJECT["project"]["optional-dependencies"]["demo"]]
-    runtime, develop = (_entries((ROOT / lock).read_text()) for lock in LOCKS)
+    checkers = [Requirement(text) for text in PROJECT["dependency-groups"]["audit"]]
+    runtime, develop, audit = (_entries((ROOT / lock).read_text()) for lock in LOCKS)
     _assert_satisfied(direct, runtime)
     _assert_satisfied([*direct, *tools, *demo], develop)
+    _assert_satisfied(checkers, audit)
     assert {(entry.name, str(entry.specifier)) for entry, _ in runtime} <= {
         (entry.name, str(entry.specifier)) for entry, _ in develop
     }
