@@ -100,12 +100,12 @@ class Settings(BaseSettings):
         description="Bytes of records a second that are read of partitions which are being restored from the log, per "
         "replica; the others go on at full speed. None: as fast as brokers and this machine can.",
     )
-    snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings, description="State over restarts.")
     dead_letter: DeadLetterSettings = Field(
         default_factory=DeadLetterSettings, description="What is told of records that cannot be used."
     )
     export: ExportSettings = Field(default_factory=ExportSettings, description="Which numbers become metrics.")
     kafka: KafkaSettings = Field(description="Brokers and consumer group.")
+    snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings, description="State over restarts.")
     web: WebSettings = Field(default_factory=WebSettings, description="The HTTP side.")
     log: LogSettings = Field(default_factory=LogSettings, description="Messages on standard error.")
 
@@ -153,18 +153,18 @@ class Settings(BaseSettings):
                 )
         return letters
 
-    @field_validator("kafka")
+    @field_validator("snapshot")
     @classmethod
-    def _changelog_apart(cls, kafka: KafkaSettings, info: ValidationInfo) -> KafkaSettings:
-        snapshot: SnapshotSettings | None = info.data.get("snapshot")
-        if snapshot is None or snapshot.kind != "changelog":
-            return kafka
+    def _changelog_apart(cls, snapshot: SnapshotSettings, info: ValidationInfo) -> SnapshotSettings:
+        kafka: KafkaSettings | None = info.data.get("kafka")
+        if kafka is None or snapshot.kind != "changelog":
+            return snapshot
         topic = changelog_topic(snapshot, kafka)
         try:
             topic_name(topic)
         except ValueError:
             raise ValueError(
-                f"of group_id `{kafka.group_id}` no topic's name can be made; write snapshot.topic"
+                f"of kafka.group_id `{kafka.group_id}` no topic's name can be made; write snapshot.topic"
             ) from None
         streams: tuple[StreamSettings, ...] = info.data.get("streams", ())
         letters: DeadLetterSettings | None = info.data.get("dead_letter")
@@ -172,8 +172,8 @@ class Settings(BaseSettings):
         if letters is not None and letters.topic is not None:
             others[letters.topic] = "gets the dead letters"
         if topic in others:
-            raise ValueError(f"topic `{topic}` of the snapshots is what {others[topic]}; write another snapshot.topic")
-        return kafka
+            raise ValueError(f"topic `{topic}` is what {others[topic]}; write another snapshot.topic")
+        return snapshot
 
     @field_validator("panes_per_window")
     @classmethod

@@ -1,15 +1,17 @@
 """`klaxond check`: what is wrong with a configuration, or what it will do; with --connect, what the brokers say."""
 
+import os
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from config.settings import Settings
+from config.settings import Settings, changelog_topic
 from config.streams import StreamSettings
 from config.thresholds import ThresholdSettings, typical_factor
-from daemon.broker_check import check_brokers
+from daemon.broker_check import Finding, Grade, check_brokers
 from daemon.clock import SystemClock
 from daemon.commands.options import ConfigFile, SecretsDir, WebConfigFile, settings_from
 from daemon.number_words import figure
@@ -30,7 +32,11 @@ def check(
     web_config_file: WebConfigFile = None,
     *,
     connect: Annotated[
-        bool, typer.Option("--connect", help="Ask the brokers too: connection, group, topics, a few records.")
+        bool,
+        typer.Option(
+            "--connect",
+            help="Ask the brokers too: connection, group, topics, a few records; look at the folder of snapshots.",
+        ),
     ] = False,
 ) -> None:
     """Tell every fault of the configuration with its exact path, or what it will read, publish and need."""
@@ -50,12 +56,15 @@ def check(
         typer.echo(
             f"dead letters: each record that cannot be used is told in topic {settings.dead_letter.topic}, {what}"
         )
+    if settings.snapshot.kind != "none":
+        typer.echo(f"snapshots: what has changed is written to {_place(settings)} every {_interval(settings)}")
     if access.file is not None:
         typer.echo(f"web: {_web_sentence(access)}")
     if not connect:
         return
     worst = 0
-    for finding in check_brokers(options, streams):
+    findings = check_brokers(options, streams)
+    for finding in findings if settings.snapshot.path is None else (*findings, check_folder(settings.snapshot.path)):
         worst = max(worst, finding.grade.exit_code)
         typer.echo(f"{finding.grade.word}: {finding.text}", err=finding.grade.exit_code != 0)
     raise typer.Exit(worst)
@@ -86,6 +95,27 @@ def _threshold(threshold: ThresholdSettings) -> str:
         f"{threshold.severity} above {threshold.nats:g} nats of the {threshold.direction} KL{preset} "
         f"(a typical outcome's probabilities differ by a factor of {figure(typical_factor(threshold.nats))})"
     )
+
+
+def _place(settings: Settings) -> str:
+    if settings.snapshot.path is not None:
+        return f"folder {settings.snapshot.path}"
+    return f"topic {changelog_topic(settings.snapshot, settings.kafka)}"
+
+
+def _interval(settings: Settings) -> str:
+    return str(settings.dump()["snapshot"]["interval"])
+
+
+def check_folder(path: Path) -> Finding:
+    """Say whether this user may write there; the daemon's user may be another one."""
+    nearest = next((folder for folder in (path, *path.parents) if folder.exists()), Path())
+    if not nearest.is_dir():
+        return Finding(Grade.MISFIT, f"snapshot.path: {nearest} is a file; write a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return Finding(Grade.WARNING, f"folder {nearest}: this user may not write there; klaxond's must")
+    made = "" if nearest == path else ", and is made at the start"
+    return Finding(Grade.OK, f"folder {path} can be written{made}, for snapshots")
 
 
 def _web_sentence(access: Access) -> str:

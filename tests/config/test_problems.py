@@ -104,8 +104,8 @@ def test_an_empty_configuration_is_told_what_it_needs_at_least(problems):
         ("snapshot: {kind: changelog, topic: a b}", "snapshot.topic", "as Kafka names a topic"),
         (
             "snapshot: {kind: changelog, topic: pairs}",
-            "kafka",
-            "topic `pairs` of the snapshots is what streams[0] reads",
+            "snapshot",
+            "topic `pairs` is what streams[0] reads; write another snapshot.topic",
         ),
         ("replay_rate: fast", "replay_rate", "no size"),
         ("replay_rate: 0", "replay_rate", "not below 1"),

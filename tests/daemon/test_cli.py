@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.broker_check import Finding, Grade
+from daemon.commands.check import check_folder
+
 ROOT = Path(__file__).parents[2]
 SMALLEST = (
     "kafka: {bootstrap_servers: ['127.0.0.1:9092'], group_id: klaxond}\n"
@@ -161,7 +164,25 @@ def test_check_never_shows_a_secret(klaxond, configuration):
     assert canary not in out + err
 
 
+def test_check_tells_where_state_is_kept(klaxond, configuration):
+    said = "snapshots: what has changed is written to"
+    assert said not in klaxond("check", "--config.file", configuration())[1]
+    changelog = SMALLEST + "snapshot: {kind: changelog, interval: 10s}\n"
+    _, out, _ = klaxond("check", "--config.file", configuration(changelog))
+    assert f"{said} topic klaxond-changelog every 10s" in out
+
+
 # check --connect
+
+
+def test_a_folder_of_snapshots_is_looked_at_and_not_made(tmp_path):
+    there, missing, file = tmp_path / "there", tmp_path / "there" / "in" / "it", tmp_path / "file"
+    there.mkdir()
+    file.write_bytes(b"")
+    assert check_folder(there) == Finding(Grade.OK, f"folder {there} can be written, for snapshots")
+    assert "can be written, and is made at the start" in check_folder(missing).text
+    assert (check_folder(file).grade, check_folder(file / "below").grade) == (Grade.MISFIT, Grade.MISFIT)
+    assert not missing.exists()
 
 
 def connected(klaxond, configuration, bootstrap_servers, topic, extra=""):
