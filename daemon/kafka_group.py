@@ -35,10 +35,16 @@ class Commits:
     def __init__(self) -> None:
         self._stored: dict[TopicPartition, int] = {}
         self._staged: Mapping[Partition, int] = types.MappingProxyType({})
+        self._told: set[str] = set()  # kinds of failure, since the last time that offsets were stored
 
     def stage(self, offsets: Mapping[Partition, int]) -> None:
         """Keep a copy that nobody changes."""
         self._staged = types.MappingProxyType(dict(offsets))
+
+    def unstage(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forget what was staged of partitions that are gone: should they come back, others have read on meanwhile."""
+        gone = {Partition(tp.topic, tp.partition) for tp in partitions}
+        self.stage({partition: offset for partition, offset in self._staged.items() if partition not in gone})
 
     def learn(self, partition: TopicPartition, offset: int | None) -> None:
         """Note what the group says; None: nothing is stored."""
@@ -60,7 +66,15 @@ class Commits:
 
     def store(self, committed: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """Note that the group has taken these."""
+        self._told.clear()
         self._stored |= {partition: taken.offset for partition, taken in committed.items()}
+
+    def tell_failure(self, error: KafkaError, partitions: int) -> None:
+        """Log why offsets were not stored, each kind of failure once until some are: an outage may be long."""
+        kind = type(error).__name__
+        if kind not in self._told:
+            self._told.add(kind)
+            log.info("offsets were not committed, trying again", error=repr(error), partitions=partitions)
 
 
 class Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the client is not typed
@@ -103,6 +117,7 @@ class Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         """Let them go: somebody else may own them already."""
         try:
             partitions = tuple(Partition(tp.topic, tp.partition) for tp in lost)
+            self._commits.unstage(lost)
             if partitions:
                 self._enqueue(Revoked(partitions, lost=True))
         except Exception as failure:

@@ -185,7 +185,7 @@ class KafkaSource:
         try:
             self._consumer.commit(due, timeout_ms=round(timeout_s * 1000))
         except KafkaError as error:
-            log.info("offsets were not committed", error=repr(error), partitions=len(due))
+            self._commits.tell_failure(error, len(due))
             return False
         self._commits.store(due)
         return True
