@@ -182,6 +182,8 @@ class Loop:
         for owned in self._owned.values():
             if not owned.restored and owned.position >= owned.target:
                 owned.restored = True
+                if owned.position > owned.first:
+                    self._snapshots.ask([owned.partition])  # else what moves more often than that is saved by nobody
                 self._publish_soon |= not len(self._starting) and all(each.restored for each in self._owned.values())
                 restores, source = self._process.restores, owned.restore_source
                 self._process = replace(

@@ -253,3 +253,21 @@ def test_control_a_snapshot_that_claims_a_later_offset_loses_records(monkeypatch
     world.settle()
     with pytest.raises(AssertionError):
         world.assert_windows_are_exact()
+
+
+def test_what_has_been_restored_is_captured_at_once_so_that_moves_in_a_row_do_not_add_up():
+    world = SnapshotWorld()
+    world.produce(90)
+    world.settle()
+    world.save()
+    for _ in range(3):  # nobody owns a partition for as long as the interval of snapshots
+        world.produce(30)
+        world.restart(0)
+        with capture_logs() as logs:
+            world.settle()
+        started = [line for line in logs if line["event"] == "partition started"]
+        assert len(started) == PARTITIONS
+        assert sum(line["end"] - line["offset"] for line in started) == 30
+        world.commit(0)
+        world.settle()
+    world.assert_windows_are_exact()
