@@ -23,7 +23,9 @@ def stream_hash_fields(settings: Settings, stream: StreamSettings) -> dict[str, 
         selector: sorted(({type(value).__name__: value} for value in values), key=json.dumps)
         for selector, values in stream.where.items()
     }
-    return {
+    # Which records there are at all; the default one is left out.
+    level = settings.kafka.isolation_level
+    return ({} if level == "read_committed" else {"isolation_level": level}) | {
         "state_version": STATE_VERSION,
         "stream": fields,
         "windows_us": [microseconds_of(length) for _, length in settings.windows_lengths],

@@ -69,6 +69,12 @@ def test_the_hash_leaves_out_what_only_names_judges_or_presents(hash_of, keys, t
     assert hash_of(keys, top) == hash_of()
 
 
+def test_the_hash_covers_whether_records_of_aborted_transactions_are_read(hash_of):
+    other = hash_of(env={"KLAXON_KAFKA__ISOLATION_LEVEL": "read_uncommitted"})
+    assert other != hash_of()
+    assert hash_of(env={"KLAXON_KAFKA__ISOLATION_LEVEL": "read_committed"}) == hash_of()
+
+
 def test_the_hash_does_not_depend_on_the_brokers(hash_of):
     assert hash_of(env={"KLAXON_KAFKA__GROUP_ID": "other", "KLAXON_KAFKA__CLIENT_ID": "x"}) == hash_of()
 
