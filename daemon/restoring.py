@@ -197,10 +197,10 @@ class Restoring:
         """Build the states by stream name, and their revisions by hash; empty where that cannot be done."""
         answer = None if (found := self._assigned.get(partition)) is None else found.answer
         if snapshot is None:
-            for reason in dict.fromkeys(answer.refusals if answer is not None else ()):
+            if answer is not None and answer.refusals:  # of the newest one; of older ones it is much the same
                 log.warning(
-                    "a snapshot is not used, the log is read again",
-                    topic=partition.topic, partition=partition.number, reason=reason,
+                    "a snapshot is not used, the log is read again", topic=partition.topic,
+                    partition=partition.number, reason=answer.refusals[0], refused=len(answer.refusals),
                 )  # fmt: skip
             return {}, {}
         hit("restore.loaded")
