@@ -4,6 +4,7 @@ At most one capture of a partition is on its way. It waits until the group has s
 records in between would be in no counter of the next owner, and their dead letters nowhere. Used by the loop's thread.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 #: Captured and not yet saved, beyond which nothing more is captured; a partition's first snapshot may be 50 MB.
 HELD_BYTES_MAX: Final = 64 << 20
+
+#: Partitions, writers and slots: two failures that differ only in them have one cause.
+_NUMBERS: Final = re.compile("[0-9a-f]{16}|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class Captures:
             self.failures += 1
             self._tell_failure(progress, saved)
             return
-        progress.failure = ""
+        self._tell_success(progress)
         if progress.bases is not done.base:  # what this one left out may be gone, as another one has found meanwhile
             return
         progress.bases = done.revisions
@@ -182,12 +186,19 @@ class Captures:
 
     def _tell_failure(self, progress: _Progress, saved: Saved) -> None:
         """Log why, once for all partitions that it keeps from being saved, until it is over for all of them."""
-        if all(each.failure != saved.failure for each in self._progress.values()):
+        cause = _NUMBERS.sub("#", saved.failure)
+        if all(each.failure != cause for each in self._progress.values()):
             log.error(
                 "a snapshot was not saved; windows are right, but a restart reads more of the log",
                 topic=saved.partition.topic, partition=saved.partition.number, reason=saved.failure,
             )  # fmt: skip
-        progress.failure = saved.failure
+        progress.failure = cause
+
+    def _tell_success(self, progress: _Progress) -> None:
+        """Log that a failure is over, where it is over for all partitions."""
+        had_failed, progress.failure = progress.failure, ""
+        if had_failed and not any(each.failure for each in self._progress.values()):
+            log.info("snapshots are saved again")
 
 
 def _captured(owned: OwnedPartition, streams: Sequence[Stream], bases: Mapping[str, Revisions], seen: Seen) -> _Capture:

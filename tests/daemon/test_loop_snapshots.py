@@ -1,5 +1,6 @@
 """Exact through snapshots: windows, counters and offsets of replicas that die, restore and hand over."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -198,18 +199,21 @@ def test_a_save_that_fails_is_counted_and_the_next_one_has_everything():
 
     def fail(operation):
         if operation == "put":
-            raise MediumError("no space left")
+            raise MediumError(f"c/{next(tries)}/00ff00ff00ff00ff/{next(tries)}: no space left")
 
+    tries = itertools.count()
     world.before = fail
     with capture_logs() as logs:
         world.save()
     told = [line["reason"] for line in logs if line["event"].startswith("a snapshot was not saved")]
-    assert told == ["no space left"]
+    assert told == ["c/0/00ff00ff00ff00ff/1: no space left"]
     world.before = lambda operation: None
     world.settle()
     assert world.replicas[0].board.published.process.snapshot_failures == PARTITIONS
     assert world.replicas[0].health.readiness.ready
-    world.save()
+    with capture_logs() as logs:
+        world.save()
+    assert [line["event"] for line in logs].count("snapshots are saved again") == 1
     world.restart(0)
     world.settle()
     assert world.restores() == [{"replay": 0, "memory": PARTITIONS}]
