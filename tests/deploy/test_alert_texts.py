@@ -18,7 +18,11 @@ pytestmark = pytest.mark.prometheus
 GOLDEN = Path(__file__).parents[1] / "golden" / "alerts.md"
 #: Past what most alerts wait, and past an hour for those that do.
 MINUTES, LONG_MINUTES = 20, 66
-SLOW = {("KlaxonEstimateUnreliable", "as a rule"), ("KlaxonAbsent", "of one job")}
+SLOW = {
+    ("KlaxonEstimateUnreliable", "as a rule"),
+    ("KlaxonAbsent", "of one job"),
+    ("KlaxonSnapshotsFailing", "as a rule"),
+}
 NAIVE = name(
     "kl_nats", job="klaxon", instance="one:9752", stream="pairs", model="a", window="1h", direction="reverse",
     estimator="naive",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.deploy.rule_worlds import DRIFTS, RULES, during, firing, replica, rising, seconds, unit_test
+from tests.deploy.rule_worlds import DRIFTS, RULES, during, firing, name, replica, rising, seconds, unit_test
 
 pytestmark = pytest.mark.prometheus
 
@@ -226,6 +226,15 @@ def test_what_a_partition_lost_is_told_for_an_hour(judged, metric, name):
     judged(replica(**{metric: lambda minute: 7 if minute >= 70 else 0}), 140, firing(69), firing(71, alert(name)),
            firing(125, alert(name)), firing(135))  # fmt: skip
     judged(replica(**{metric: 7}), 90, firing(5, alert(name)), firing(75))
+
+
+def test_snapshots_that_are_not_saved_are_told_and_a_start_after_a_long_outage_is_not(judged):
+    """300 s without one for a quarter of an hour; the newest one before an outage is old until the first new one."""
+    saved = name("snapshot_timestamp_seconds", job="klaxon", instance="one:9752", topic="log", partition="0")
+    told = alert("SnapshotsFailing", about={"job": "klaxon", "topic": "log"})
+    judged(replica() | {saved: 0}, 40, firing(20), firing(21, told), firing(40, told))
+    judged(replica() | {saved: lambda minute: 0 if minute < 18 else 60 * minute}, 40, *map(firing, range(5, 40)))
+    judged(replica(), 40, firing(40))  # kind none
 
 
 def test_an_absent_monitor_is_told(judged):
