@@ -21,7 +21,7 @@ def check_endings(replicas):
         for one in replica.incarnations:
             verdict.compared += 1
             where = f"{replica.name} process {one.number}"
-            killed = one.status == -signal.SIGKILL and (one.ending == "kill" or one.failpoints)
+            killed = one.status == -signal.SIGKILL and (one.ending == "kill" or bool(one.failpoints))
             # Python itself ends a process that has not come to its first line yet.
             young = one.ended is not None and one.ended - one.started < START_LIMIT_S
             killed |= one.status == -signal.SIGTERM and one.ending == "term" and young
