@@ -68,7 +68,8 @@ def filled(kafka_broker, klaxond, prometheus, tmp_path):
     topic, draw = f"dashboards-{time.time_ns()}", random.Random(5)
     kafka_broker.create_topic(topic, 2)
     produce(kafka_broker, topic, records(draw, 2000, time.time() - 280, time.time() - 1))
-    configuration = settings(kafka_broker, topic)
+    snapshots = {"kind": "file", "path": str(tmp_path / "snapshots"), "interval": "1s"}
+    configuration = settings(kafka_broker, topic, snapshot=snapshots)
     limits = [{"severity": "warning", "direction": way, "nats": 1e-6} for way in ("reverse", "forward")]
     configuration["streams"][0] |= {"thresholds": limits}
     configuration["export"] |= {"moments": True}
@@ -87,6 +88,7 @@ def filled(kafka_broker, klaxond, prometheus, tmp_path):
     for server in servers.values():
         server.wait_for('ALERTS{alertname="KlaxonDrift",alertstate="firing"}', count=8)
         server.wait_for('ALERTS{alertname="KlaxonRecordsRejected",alertstate="firing"}')
+        server.wait_for("klaxon_snapshot_bytes", count=2)
     return servers
 
 
