@@ -60,9 +60,10 @@ def check_counters(fleet, truths):
     truth = sum(len(one.messages) for one in truths.values())
     bound = 0.0
     for replica in fleet.replicas:
-        refused = replica.log.read_text(errors="replace").count("were not committed on revocation")
+        log = replica.log.read_text(errors="replace")
+        uncommitted = log.count("were not committed on revocation") + log.count("change=lost")
         usual = max((max(rates[key], default=0.0) for key in lives if key[0] == replica.index), default=0.0)
-        bound += refused * COMMIT_S * usual
+        bound += uncommitted * COMMIT_S * usual
         for one in replica.incarnations:
             if one.status is not None:
                 interval = PUBLISH_S + SCRAPE_S + (COMMIT_S if one.status == -signal.SIGKILL else 0.0)
