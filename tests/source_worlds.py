@@ -112,6 +112,15 @@ class MemoryWorld:
             member.source.close(1.0)
 
 
+class _NotUtf8(str):
+    """A header's name as no honest client would write it."""
+
+    __slots__ = ()
+
+    def encode(self, *_):
+        return b"\xff\xfe"
+
+
 class KafkaWorld:
     """The real broker."""
 
@@ -144,6 +153,14 @@ class KafkaWorld:
             producer.send(partition.topic, value=value, partition=partition.number)
         producer.flush()
         (producer.commit_transaction if commit else producer.abort_transaction)()
+        producer.close()
+
+    def append_unparsable(self, partition):
+        """Append one batch of five records; the third has a header that the client cannot parse."""
+        producer = KafkaProducer(bootstrap_servers=self.broker.bootstrap_servers, linger_ms=500)
+        for index in range(5):
+            headers = [(_NotUtf8("name"), b"x")] if index == 2 else []
+            producer.send(partition.topic, value=b"%d" % index, partition=partition.number, headers=headers)
         producer.close()
 
     def expire(self, partition, begin):

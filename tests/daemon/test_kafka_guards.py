@@ -140,24 +140,11 @@ def test_a_bit_that_flipped_on_the_brokers_disk_costs_exactly_its_batch(world):
     world.close(member)
 
 
-class NotUtf8(str):
-    """A header's name as no honest client would write it."""
-
-    __slots__ = ()
-
-    def encode(self, *_):
-        return b"\xff\xfe"
-
-
 @pytest.mark.kafka
 def test_a_record_that_the_client_cannot_parse_costs_the_rest_of_its_batch(world):
     topic = world.create_topic()
     partition = Partition(topic, 0)
-    producer = KafkaProducer(bootstrap_servers=world.broker.bootstrap_servers, linger_ms=500)
-    for index in range(5):
-        headers = [(NotUtf8("name"), b"x")] if index == 2 else []
-        producer.send(topic, value=b"%d" % index, partition=0, headers=headers)
-    producer.close()
+    world.append_unparsable(partition)
     world.append(partition, [b"next"])
     member = resumed(world, topic)
     until(lambda: member.values(partition)[-1:] == [b"next"], member)

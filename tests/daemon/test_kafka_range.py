@@ -3,13 +3,11 @@
 import time
 
 import pytest
-from kafka import KafkaProducer
 
 from daemon import kafka_range
 from daemon.errors import OperatingError
 from daemon.kafka_range import RangeReader
 from daemon.source import Gap, Partition, SourceUnavailableError
-from tests.daemon.test_kafka_guards import NotUtf8
 from tests.source_worlds import KafkaWorld
 
 pytestmark = pytest.mark.kafka
@@ -69,11 +67,7 @@ def test_ends_of_transactions_take_offsets_and_aborted_records_are_not_in_the_ra
 def test_a_batch_that_cannot_be_parsed_is_a_gap_as_the_daemon_has_it(world):
     topic = world.create_topic()
     partition = Partition(topic, 0)
-    producer = KafkaProducer(bootstrap_servers=world.broker.bootstrap_servers, linger_ms=500)
-    for index in range(5):
-        headers = [(NotUtf8("name"), b"x")] if index == 2 else []
-        producer.send(topic, value=b"%d" % index, partition=0, headers=headers)
-    producer.close()
+    world.append_unparsable(partition)
     world.append(partition, [b"next"])
     with RangeReader(world.options(topic)) as reader:
         values, gaps = read(reader, partition, 0, 6)
