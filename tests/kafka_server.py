@@ -33,6 +33,28 @@ JVM = [
     "-XX:-UsePerfData",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
 ]
+#: What every broker of the tests has, however many nodes there are: quick groups, elections and cleaning, few threads.
+QUICK = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAIN",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": "3",
+    "transaction.state.log.num.partitions": "3",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "log.cleaner.dedupe.buffer.size": "8388608",
+    "log.cleaner.backoff.ms": "1000",
+    "log.retention.check.interval.ms": "1000",
+    # Records of tests carry any time, 1970 too: topics that shall forget say so themselves.
+    "log.retention.ms": "-1",
+    "log.segment.delete.delay.ms": "1000",
+    "num.network.threads": "2",
+    "num.io.threads": "2",
+}
 LISTENERS = {
     "plain": "PLAINTEXT",
     "ssl": "SSL",
@@ -165,37 +187,18 @@ class KafkaServer:
         advertised = {**self.ports, "proxied": self.proxied_port, "proxied_ssl": self.proxied_ssl_port}
         listeners = [f"{name.upper()}://127.0.0.1:{port}" for name, port in self.ports.items()]
         protocols = [f"{name.upper()}:{protocol}" for name, protocol in LISTENERS.items()]
-        settings = {
-            "process.roles": "broker,controller",
+        settings = QUICK | {
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAIN",
             "listeners": ",".join([*listeners, f"CONTROLLER://127.0.0.1:{self._controller}"]),
             "advertised.listeners": ",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in advertised.items()),
             "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
             "log.dirs": str(self.data_folder),
-            "group.initial.rebalance.delay.ms": "0",
-            "group.min.session.timeout.ms": "1000",
-            "auto.create.topics.enable": "false",
-            "offsets.topic.num.partitions": "3",
             "offsets.topic.replication.factor": "1",
-            "transaction.state.log.num.partitions": "3",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.num.partitions": "1",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-            "log.cleaner.dedupe.buffer.size": "8388608",
-            "log.cleaner.backoff.ms": "1000",
-            "log.retention.check.interval.ms": "1000",
-            # Records of tests carry any time, 1970 too: topics that shall forget say so themselves.
-            "log.retention.ms": "-1",
-            "log.segment.delete.delay.ms": "1000",
-            "num.network.threads": "2",
-            "num.io.threads": "2",
             # Defaults of the broker: what a hostile producer may send, the daemon must stand.
             "message.max.bytes": "1048588",
         }

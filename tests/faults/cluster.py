@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from tests.kafka_server import JVM, Certificates, KafkaServer, artifacts
+from tests.kafka_server import JVM, QUICK, Certificates, KafkaServer, artifacts
 from tests.ports import free_ports
 from tests.tcp_proxy import Proxy
 
@@ -58,14 +58,11 @@ class KafkaNode(KafkaServer):
         listeners = [f"{name.upper()}://127.0.0.1:{port}" for name, port in self.ports.items()]
         protocols = [f"{name.upper()}:{protocol}" for name, protocol in LISTENERS.items()]
         certificates = "listener.name.proxied_ssl.ssl"
-        settings = {
-            "process.roles": "broker,controller",
+        settings = QUICK | {
             "node.id": str(self._number),
             "controller.quorum.voters": ",".join(f"{node}@127.0.0.1:{port}" for node, port in self._voters.items()),
-            "controller.listener.names": "CONTROLLER",
             "controller.quorum.fetch.timeout.ms": "1000",
             "controller.quorum.election.timeout.ms": "500",
-            "inter.broker.listener.name": "PLAIN",
             "listeners": ",".join([*listeners, f"CONTROLLER://127.0.0.1:{self._controller}"]),
             "advertised.listeners": ",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in advertised.items()),
             "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
@@ -76,24 +73,9 @@ class KafkaNode(KafkaServer):
             "log.dirs": str(self.data_folder),
             "default.replication.factor": "3",
             "min.insync.replicas": "2",
-            "group.initial.rebalance.delay.ms": "0",
-            "group.min.session.timeout.ms": "1000",
-            "auto.create.topics.enable": "false",
-            "offsets.topic.num.partitions": "3",
             "offsets.topic.replication.factor": "3",
-            "transaction.state.log.num.partitions": "3",
             "transaction.state.log.replication.factor": "3",
-            "share.coordinator.state.topic.num.partitions": "1",
             "share.coordinator.state.topic.replication.factor": "3",
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-            "log.cleaner.dedupe.buffer.size": "8388608",
-            "log.cleaner.backoff.ms": "1000",
-            "log.retention.check.interval.ms": "1000",
-            "log.retention.ms": "-1",
-            "log.segment.delete.delay.ms": "1000",
-            "num.network.threads": "2",
-            "num.io.threads": "2",
         }
         return "".join(f"{key}={value}\n" for key, value in settings.items())
 
