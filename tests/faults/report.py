@@ -15,7 +15,7 @@ def table(result):
         lines += ["", "| what changes the truth | came to | right after |", "|---|---|---|"]
         lines += [f"| {told.name} | {told.words} | {told.seconds:.1f} s |" for told in result.told]
         lines.append("")
-    if not violations and not result.failures and happened:
+    if not violations and not result.failures and len(happened) > 3:  # fewer bound nothing
         share = f"{3 / len(happened):.1%}"
         lines.append(
             f"0 of {len(happened)}: with 95 % confidence fewer than {share} of such faults lose or double anything."
