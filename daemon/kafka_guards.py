@@ -261,9 +261,11 @@ def joining(consumer: KafkaConsumer) -> bool:
 
 
 def last_heartbeat_answer(consumer: KafkaConsumer) -> float:
-    """Monotonic seconds of the group's last answer to a heartbeat or a join."""
-    beat = consumer._coordinator.heartbeat
-    return float(max(beat.last_receive, beat.last_reset))
+    """Monotonic seconds of the group's last answer to a heartbeat, minus infinity before the first.
+
+    The client's `last_reset` is no answer of the group: any broker that names the coordinator sets it.
+    """
+    return float(consumer._coordinator.heartbeat.last_receive)
 
 
 def heartbeat_age_s(consumer: KafkaConsumer) -> float | None:

@@ -16,21 +16,38 @@ class Membership:
     def __init__(self, consumer: KafkaConsumer, clock: Clock, session_timeout_s: float) -> None:
         self._consumer = consumer
         self._clock = clock
+        self._session_timeout_s = session_timeout_s
         self._trusted_s = session_timeout_s / 2
         self._confirmed = clock.monotonic()  # when we last knew
+        self._generation = -1  # of the group, as last seen
+        self._told = self._confirmed  # when the group last let us join, or answered our question
 
     def silent_s(self, *, records: bool = False) -> float:
         """Seconds since we last knew; where `records` were polled, since the group's last answer."""
         now = self._clock.monotonic()
         silent = now - self._confirmed
-        return max(silent, now - kafka_guards.last_heartbeat_answer(self._consumer)) if records else silent
+        return max(silent, now - self.answered()) if records else silent
 
     def confirm(self, silent_s: float) -> bool | None:
         """Tell whether we are a member: yes, no, or None where the group was asked and did not answer."""
         if silent_s <= self._trusted_s or not self._consumer.assignment():
             return True
-        return kafka_guards.confirm_membership(self._consumer, _MEMBERSHIP_MS)
+        member = kafka_guards.confirm_membership(self._consumer, _MEMBERSHIP_MS)
+        if member:
+            self._told = self._clock.monotonic()
+        return member
 
     def renew(self) -> None:
         """Note that we know now."""
         self._confirmed = self._clock.monotonic()
+
+    def answered(self) -> float:
+        """Monotonic seconds of the group's last answer: to a join, a heartbeat or a question."""
+        generation = self._consumer.group_metadata().generation_id
+        if generation != self._generation:
+            self._generation, self._told = generation, self._clock.monotonic()
+        return max(self._told, kafka_guards.last_heartbeat_answer(self._consumer))
+
+    def session_alive(self) -> bool:
+        """Whether that was within a session, so that nobody else can have been given our partitions."""
+        return self._clock.monotonic() - self.answered() <= self._session_timeout_s

@@ -197,6 +197,10 @@ class KafkaSource:
             self._membership.renew()
         return bool(member)
 
+    def session_alive(self) -> bool:
+        """Whether the group has answered within a session."""
+        return self._membership.session_alive()
+
     def health(self) -> SourceHealth:
         """Tell what is known of the brokers now; cheap, and safe from any thread."""
         return self._outage.health()
@@ -289,7 +293,7 @@ class KafkaSource:
             if kafka_guards.connected(self._consumer):
                 self._outage.progress()
         elif joined and not self._consumer.assignment() - self._consumer.paused():
-            beat = kafka_guards.last_heartbeat_answer(self._consumer)
+            beat = self._membership.answered()
             if beat > self._last_beat:
                 self._last_beat = beat
                 self._outage.progress()

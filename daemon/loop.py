@@ -78,7 +78,8 @@ class Loop:
         self._log_counts = log_counts
         self._owned: dict[Partition, OwnedPartition] = {}
         self._starting = Starting(clock)
-        self._publish_soon = False  # partitions have moved
+        self._publish_soon = False  # what is ours has changed
+        self._claims = True  # whether the last publish showed what we own
         self._process = ProcessBoard(restores=dict.fromkeys(("replay", *snapshots.kinds), 0))
 
     def run(self, stop: threading.Event) -> None:
@@ -128,7 +129,7 @@ class Loop:
             if isinstance(item, Command):
                 self._obey(item)
         self._snapshots.turn(self._owned)
-        if self._publish_soon:
+        if self._publish_soon or self._claims != self._source.session_alive():
             self.publish()
 
     def _obey(self, command: Command) -> None:
@@ -255,12 +256,16 @@ class Loop:
         """Evaluate every stream now and swap the board, unless our partitions may be another's by now."""
         self._publish_soon = False
         # A process that was stopped since its poll may have lost them; the next poll finds out.
-        if not self._source.health().reachable or self._source.still_ours():
+        source = self._source
+        if not source.session_alive() or not source.health().reachable or source.still_ours():
             hit("loop.before_publish")
             self._publish()
 
     def _publish(self) -> None:
         started, now = self._clock.monotonic(), self._clock.now()
+        # After a session without an answer another member may show the same records; ours are kept, and not shown.
+        self._claims = self._source.session_alive()
+        shown = tuple(self._owned.values()) if self._claims else ()
         # In an outage the marks stand still while windows slide on.
         reachable = self._source.health().reachable
         marks = {partition: self._caught_up(owned) for partition, owned in self._owned.items()}
@@ -268,7 +273,7 @@ class Loop:
         history = {} if last is None else {board.name: board.history for board in last.streams}
         boards = []
         for stream in self._streams:
-            owned = [part for part in self._owned.values() if part.partition.topic == stream.topic]
+            owned = [part for part in shown if part.partition.topic == stream.topic]
             started_all = stream.topic not in self._starting.topics()
             whole = reachable and started_all and all(marks[part.partition] for part in owned)
             account, before = self._accounts[stream.name], history.get(stream.name)
@@ -282,7 +287,7 @@ class Loop:
         published = Published(
             timestamp_seconds=now,
             streams=tuple(boards),
-            partitions=tuple(partition_boards(self._owned.values(), self._by_topic, self._source)),
+            partitions=tuple(partition_boards(shown, self._by_topic, self._source)),
             process=self._process,
             snapshots=tuple(self._snapshots.boards()),
         )

@@ -39,6 +39,7 @@ class MemorySource:
         *,
         max_poll_records: int = 2000,
         want_headers: bool = False,
+        session_timeout_s: float = 45.0,
     ) -> None:
         self.topics = tuple(topics)
         self._log = log
@@ -48,6 +49,7 @@ class MemorySource:
         self._clock = clock
         self._max_poll_records = max_poll_records
         self._want_headers = want_headers
+        self._session_timeout_s = session_timeout_s
         self._positions: dict[Partition, int] = {}  # of what is owned
         self._paused: set[Partition] = set()
         self._ends: dict[Partition, int] = {}  # as last told
@@ -179,6 +181,10 @@ class MemorySource:
     def still_ours(self) -> bool:
         """Whether the group counts us as a member."""
         return self._log.answering and self in self._group.members
+
+    def session_alive(self) -> bool:
+        """Whether the log has answered within a session."""
+        return self._clock.monotonic() - self._health.last_progress <= self._session_timeout_s
 
     def health(self) -> SourceHealth:
         """Tell what is known of the log now."""

@@ -198,6 +198,9 @@ class Source(Protocol):
     def still_ours(self) -> bool:
         """Whether the group is known to count us as a member; asked of it only after a long time without a poll."""
 
+    def session_alive(self) -> bool:
+        """Whether the group has answered within a session: later it may have given our partitions to another."""
+
     def health(self) -> SourceHealth:
         """Tell what is known of the brokers now; cheap, and safe from any thread."""
 

@@ -37,6 +37,30 @@ def test_a_partition_that_nobody_answers_for_is_not_complete():
     assert not world.replicas[0].stream.windows[0].complete.any()
 
 
+def test_after_a_session_without_an_answer_nothing_is_shown_as_ours_and_nothing_is_forgotten():
+    world = World()
+    world.produce(90)
+    world.settle()
+    replica = world.replicas[0]
+    world.log.answering = False
+    world.wait(44)
+    replica.turn()
+    replica.loop.publish()
+    assert len(replica.board.published.partitions) == PARTITIONS
+    assert len(replica.stream.keys) > 0
+    world.wait(2)
+    replica.turn()  # no timer asks for it
+    assert replica.board.published.partitions == ()
+    assert len(replica.stream.keys) == 0
+    assert replica.stream.records_consumed == 90
+    world.log.answering = True
+    replica.turn()
+    assert len(replica.board.published.partitions) == PARTITIONS
+    world.settle()
+    world.assert_windows_are_exact()
+    assert world.consumed() == 90
+
+
 def test_a_process_that_lost_its_membership_since_its_poll_publishes_nothing():
     world = World()
     world.produce(90)
