@@ -4,8 +4,8 @@ Fixtures (loaded by tests/conftest.py as a plugin):
 
 - `prometheus`: start a server, `prometheus(["127.0.0.1:9752"])`, which scrapes the targets' /metrics every second and,
   with `rules=path`, evaluates a file of rules as often; `labels` are added to the targets,
-  `scrape` (scheme, tls_config, basic_auth) to how they are asked. It answers `query(promql, time=None)` and ends with
-  the test.
+  `scrape` (scheme, tls_config, basic_auth) to how they are asked; `alertmanagers` are the addresses that it tells its
+  alerts to. It answers `query(promql, time=None)` and ends with the test.
 - `promtool_check_metrics`: lint an exposition, `promtool_check_metrics(text)` returns the complaints as lines.
 - `promtool`: run it, `promtool("check", "rules", path)` returns (exit status, complaints).
 
@@ -16,6 +16,7 @@ skipped with the reason; in CI (`CI=true`) that is a failure.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time as wall
 import urllib.error
@@ -42,11 +43,11 @@ class Sample(NamedTuple):
 class PrometheusServer:
     """One Prometheus process on a free port, with its own data folder."""
 
-    def __init__(self, program, folder, targets, rules, labels, scrape):
+    def __init__(self, program, folder, configuration):
         self.address = f"127.0.0.1:{free_port()}"
         self.log = folder / "prometheus.log"
         config = folder / "prometheus.json"  # JSON is YAML
-        config.write_text(json.dumps(_configuration(targets, rules, labels, scrape)))
+        config.write_text(json.dumps(configuration))
         command = [
             program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={self.address}", "--log.level=warn",
@@ -99,6 +100,14 @@ class PrometheusServer:
         """Return what the server knows of its rules: type, name, health, lastError and so on."""
         return [rule for group in self._api("rules", {})["groups"] for rule in group["rules"]]
 
+    def reload(self):
+        """Let it read its configuration and the files of rules again."""
+        self.process.send_signal(signal.SIGHUP)
+
+    def alertmanagers(self):
+        """Return the addresses (URLs) that it tells alerts to."""
+        return [found["url"] for found in self._api("alertmanagers", {})["activeAlertmanagers"]]
+
     def stop(self):
         """End the process, gently first."""
         if self.process.poll() is None:
@@ -120,12 +129,13 @@ class PrometheusServer:
 
 @pytest.fixture
 def prometheus(tmp_path_factory):
-    """Start servers: prometheus(targets, rules=None, labels=None, scrape=None) -> PrometheusServer, ready."""
+    """Start servers: prometheus(targets, rules=None, labels=None, scrape=None, alertmanagers=()) -> a ready server."""
     program = _program("prometheus")
     servers = []
 
-    def start(targets, rules=None, labels=None, scrape=None):
-        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), list(targets), rules, labels, scrape)
+    def start(targets, rules=None, labels=None, scrape=None, alertmanagers=()):
+        configuration = _configuration(list(targets), rules, labels, scrape, list(alertmanagers))
+        server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), configuration)
         servers.append(server)
         server.wait_until_ready()
         return server
@@ -171,11 +181,12 @@ def _program(name):
     return str(Path(found).resolve())
 
 
-def _configuration(targets, rules, labels, scrape):
+def _configuration(targets, rules, labels, scrape, alertmanagers):
     interval = f"{SCRAPE_INTERVAL_SECONDS}s"
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": [] if rules is None else [str(rules)],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": alertmanagers}]}]},
         "scrape_configs": [
             {"job_name": "klaxon", "static_configs": [{"targets": targets, "labels": labels or {}}], **(scrape or {})}
         ],
