@@ -1,14 +1,19 @@
 """The image, built and run by what is here: docker, or buildah without an engine.
 
 $KLAXON_TEST_BASE names another base than the Dockerfile's, for machines without a registry; buildah then takes it from
-its own storage. Nothing is left: neither image nor container.
+its own storage. Nothing is left: neither image nor container. As a program it writes the image to a file:
+`python -m tests.deploy.image_builds NAME FILE.tar`, a docker-archive.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 import uuid
+from contextlib import contextmanager
+from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 #: What answers only where the builder can build.
 _BUILDERS = {"docker": ("docker", "buildx", "ls"), "buildah": ("buildah", "--version")}
 
@@ -19,32 +24,40 @@ class ImageMissingError(Exception):
 
 def built_and_run(root):
     """Build, and ask it for its version as nobody, without a network, capabilities or a disk; what it says."""
-    builder = next((each for each, probe in _BUILDERS.items() if shutil.which(each) and _works(*probe)), None)
+    name = f"localhost/klaxond-check:{uuid.uuid4().hex[:8]}"
+    with _built(root, name) as builder:
+        if builder == "docker":
+            return _run("docker", "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", name, "--version")
+        return _in_buildah(name)
+
+
+def saved(root, name, archive):
+    """Build, and write it to a docker-archive."""
+    with _built(root, name) as builder:
+        if builder == "docker":
+            _run("docker", "save", "--output", str(archive), name)
+        else:
+            _run("buildah", "push", "--quiet", name, f"docker-archive:{archive}:{name}")
+
+
+@contextmanager
+def _built(root, name):
+    """Build it under a name for a while; what built it."""
+    base = os.environ.get("KLAXON_TEST_BASE")
+    known = ("docker", "buildah") if base is None else ("buildah", "docker")
+    builder = next((each for each in known if shutil.which(each) and _works(*_BUILDERS[each])), None)
     if builder is None:
         raise ImageMissingError("there is neither docker with a running engine and BuildKit, nor buildah")
-    name = f"localhost/klaxond-check:{uuid.uuid4().hex[:8]}"
-    base = os.environ.get("KLAXON_TEST_BASE")
     arguments = [] if base is None else ["--build-arg", f"PYTHON={base}"]
+    arguments += ["--file", "deploy/image/Dockerfile", "--tag", name, "."]
     try:
         if builder == "docker":
-            _run("docker", "build", *arguments, "--file", "deploy/image/Dockerfile", "--tag", name, ".", cwd=root)
-            return _run("docker", "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", name, "--version")
-        pull = "--pull-never" if base else "--pull"
-        where = ["--isolation=chroot", "--network=host", *_certificates()]
-        _run(
-            "buildah",
-            "bud",
-            pull,
-            *where,
-            *arguments,
-            "-f",
-            "deploy/image/Dockerfile",
-            "-t",
-            name,
-            ".",
-            cwd=root,
-        )
-        return _in_buildah(name)
+            _run("docker", "build", *arguments, cwd=root)
+        else:
+            pull = "--pull-never" if base else "--pull"
+            where = ["--isolation=chroot", "--network=host", *_certificates()]
+            _run("buildah", "bud", pull, *where, *arguments, cwd=root)
+        yield builder
     finally:
         subprocess.run([builder, "rmi", name], capture_output=True, timeout=60, check=False)
 
@@ -76,3 +89,7 @@ def _run(*command, cwd=None):
         raise ImageMissingError(f"the base cannot be had: {said[-200:]}")
     assert done.returncode == 0, said[-1500:]
     return done.stdout.strip().splitlines()[0] if done.stdout.strip() else ""
+
+
+if __name__ == "__main__":
+    saved(ROOT, *sys.argv[1:])
