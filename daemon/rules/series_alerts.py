@@ -153,6 +153,7 @@ unless on ({STREAM}) (
         "export section of the configuration, and print the rules again (klaxond rules --config.file).",
         severity="warning",
         hold=terms.patience,
+        keep=terms.patience,
     )
 
 
@@ -182,5 +183,6 @@ unless ignoring (direction, window)
         "at most 1). Look at klaxon_window_messages, and take a higher threshold, longer windows or fewer series.",
         severity="info",
         hold=terms.long,
+        keep=terms.patience,
         page=series_page(terms.long),
     )

@@ -93,6 +93,7 @@ and
         "ignored records, and at late events.",
         severity="warning",
         hold=terms.patience,
+        keep=terms.patience,
     )
 
 
@@ -107,6 +108,7 @@ def _incomplete(terms: Terms) -> Alert:
         "klaxon_consumer_lag_records and at klaxon_series_overflow_total.",
         severity="warning",
         hold=terms.patience,
+        keep=terms.patience,
     )
 
 
