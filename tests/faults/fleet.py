@@ -55,7 +55,7 @@ class Replica:
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
         self.config.write_text(yaml.safe_dump({**settings, "web": {"listen_address": self.address}}))
         self.incarnations = []
-        self.environment = {}
+        self.program = ("-m", "daemon")
         self.wanted = False
         self.stopped = False
         self.lock = threading.RLock()
@@ -73,10 +73,10 @@ class Replica:
     def start(self, failpoints=""):
         """Start a process; from now on one that ends is started again."""
         with self.lock:
-            environment = {**os.environ, **self.environment}
+            environment = dict(os.environ)
             if failpoints:
                 environment["KLAXON_FAILPOINTS"] = failpoints
-            command = [sys.executable, "-m", "daemon", "run", "--config.file", str(self.config)]
+            command = [sys.executable, *self.program, "run", "--config.file", str(self.config)]
             with self.log.open("ab") as log:
                 process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
             self.incarnations.append(Incarnation(len(self.incarnations), process, time.time(), failpoints))

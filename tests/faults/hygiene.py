@@ -1,5 +1,6 @@
 """What else must hold after any fault: exit statuses, no traceback, bounded stops, counters, memory that stays."""
 
+import datetime as dt
 import signal
 import statistics
 from collections import defaultdict
@@ -11,6 +12,10 @@ from tests.faults.world import COMMIT_S, PUBLISH_S
 START_LIMIT_S = 3.0
 STOP_LIMIT_S = 10.0
 RSS_LIMIT = 700 << 20
+GROWTH_LIMIT = 48 << 20  # over half of a process' life, if that was long
+LONG_LIFE_S = 1500
+#: What a process read last before its end, and was not published or not committed, came as fast as others saw it then.
+NEAR_S = (8.0, 3.0)
 SCRAPE_S = 1.0
 
 
@@ -46,13 +51,13 @@ def check_logs(replicas):
 def check_counters(fleet, truths):
     """The increases of `messages_total` over all processes against the log, within DESIGN.md section 5's bound.
 
-    Returns the verdict and (sum of increases, truth, bound). The bound of a process that ended is what it read in an
-    interval near its end: its fastest increase between two of its last publishes.
+    Returns the verdict and (sum of increases, truth, bound). The bound of a process that ended, or lost its partitions
+    uncommitted, is what can be read in an interval at the fastest increase that any process had near that moment.
     """
     verdict, lives = Verdict(), defaultdict(list)
     for scrape in fleet.scrapes:
         lives[scrape.replica, scrape.incarnation].append(scrape)
-    rates = {key: _rates(life) for key, life in lives.items()}
+    rates = sorted(found for life in lives.values() for found in _rates(life))
     for key, life in lives.items():
         if any(late < early for early, late in pairwise(map(_messages, life))):
             verdict.add(life[-1].published, "other", f"replica{key[0]} process {key[1]}: messages_total fell")
@@ -60,14 +65,11 @@ def check_counters(fleet, truths):
     truth = sum(len(one.messages) for one in truths.values())
     bound = 0.0
     for replica in fleet.replicas:
-        log = replica.log.read_text(errors="replace")
-        uncommitted = log.count("were not committed on revocation") + log.count("change=lost")
-        usual = max((max(rates[key], default=0.0) for key in lives if key[0] == replica.index), default=0.0)
-        bound += uncommitted * COMMIT_S * usual
+        bound += sum(COMMIT_S * _fastest(rates, at) for at in _uncommitted(replica.log))
         for one in replica.incarnations:
             if one.status is not None:
                 interval = PUBLISH_S + SCRAPE_S + (COMMIT_S if one.status == -signal.SIGKILL else 0.0)
-                bound += interval * max(rates.get((replica.index, one.number), [usual])[-5:], default=usual)
+                bound += interval * _fastest(rates, one.ended)
     verdict.compared += len(lives)
     if abs(increases - truth) > bound:
         verdict.add(0.0, "other", f"counters rose by {increases:.0f}, the log has {truth}; the bound is {bound:.0f}")
@@ -75,12 +77,24 @@ def check_counters(fleet, truths):
 
 
 def _rates(life):
-    """Messages a second between the publishes of one process, the first from its start on."""
-    first = _messages(life[0]) / PUBLISH_S
-    return [first] + [
-        (_messages(late) - _messages(early)) / max(PUBLISH_S, late.published - early.published)
-        for early, late in pairwise(life)
-    ]
+    """(seconds, messages a second) between the publishes of one process, the first from its start on."""
+    yield life[0].published, _messages(life[0]) / PUBLISH_S
+    for early, late in pairwise(life):
+        rise = _messages(late) - _messages(early)
+        yield late.published, rise / max(PUBLISH_S, late.published - early.published)
+
+
+def _fastest(rates, at):
+    near = [rate for seconds, rate in rates if at - NEAR_S[0] <= seconds <= at + NEAR_S[1]]
+    return max(near, default=max((rate for _, rate in rates), default=0.0))
+
+
+def _uncommitted(log):
+    """Seconds of the wall clock at which a daemon says that partitions went without a commit."""
+    for line in log.read_text(errors="replace").splitlines():
+        if "were not committed on revocation" in line or "change=lost" in line:
+            stamp = line.partition("ts=")[2].partition(" ")[0]
+            yield dt.datetime.fromisoformat(stamp).timestamp()
 
 
 def _messages(scrape):
@@ -88,7 +102,7 @@ def _messages(scrape):
 
 
 def check_memory(replicas):
-    """No process above its memory; threads and descriptors of long-lived ones do not grow."""
+    """No process above its memory; memory, threads and descriptors of long-lived ones do not grow."""
     verdict = Verdict()
     for replica in replicas:
         for one in replica.incarnations:
@@ -99,8 +113,10 @@ def check_memory(replicas):
             where = f"{replica.name} process {one.number}"
             if most > RSS_LIMIT:
                 verdict.add(0.0, "other", f"{where}: {most >> 20} MiB of memory")
-            if one.samples[-1][0] - one.samples[0][0] > 240:
-                for name, column, limit in (("threads", 2, 4), ("descriptors", 3, 16)):
+            lived_s = one.samples[-1][0] - one.samples[0][0]
+            if lived_s > 240:
+                memory = [("memory", 1, GROWTH_LIMIT)] if lived_s > LONG_LIFE_S else []
+                for name, column, limit in (("threads", 2, 4), ("descriptors", 3, 16), *memory):
                     early, late = _ends(one.samples, column)
                     if late - early > limit:
                         verdict.add(0.0, "other", f"{where}: {name} grew from {early:.0f} to {late:.0f}")
@@ -114,7 +130,10 @@ def _ends(samples, column):
 
 
 def slopes(replicas):
-    """Least-squares growth per hour of processes that lived ten minutes: (where, MiB, threads, descriptors)."""
+    """Growth of processes that lived ten minutes, by least squares.
+
+    Yields (where, minutes, MiB at the median of each quarter, growth per hour of MiB, threads, descriptors).
+    """
     rows = []
     for replica in replicas:
         for one in replica.incarnations:
@@ -126,5 +145,11 @@ def slopes(replicas):
                     statistics.linear_regression(hours, [row[column] for row in samples]).slope for column in (1, 2, 3)
                 ]
                 minutes = (samples[-1][0] - samples[0][0]) / 60
-                rows.append((f"{replica.name} process {one.number}", minutes, growth[0] / 2**20, *growth[1:]))
+                quarter = len(samples) // 4
+                quarters = [
+                    statistics.median(row[1] for row in samples[first : first + quarter]) / 2**20
+                    for first in range(0, 4 * quarter, quarter)
+                ]
+                where = f"{replica.name} process {one.number}"
+                rows.append((where, minutes, quarters, growth[0] / 2**20, *growth[1:]))
     return rows

@@ -89,9 +89,10 @@ def _summary(result, violations):
     )
 
 
-def _slope(where, minutes, mib, threads, files):
-    growth = f"memory {mib:+.2f} MiB, threads {threads:+.2f}, descriptors {files:+.2f} an hour"
-    return f"{where}, {minutes:.0f} minutes: {growth}."
+def _slope(where, minutes, quarters, mib, threads, files):
+    memory = ", ".join(f"{median:.0f}" for median in quarters)
+    growth = f"memory {mib:+.1f} MiB, threads {threads:+.2f}, descriptors {files:+.2f} an hour"
+    return f"{where}, {minutes:.0f} minutes: {memory} MiB by quarters; {growth}."
 
 
 def details(result, most=40):
