@@ -19,7 +19,7 @@ from daemon.dead_letters import Outbox
 from daemon.failpoints import hit
 from daemon.health import Health, Readiness
 from daemon.ownership import OwnedPartition
-from daemon.publishing import partition_boards, stream_board, topic_partitions
+from daemon.publishing import caught_up, partition_boards, stream_board, topic_partitions
 from daemon.readiness import readiness
 from daemon.replays import Replays
 from daemon.restoring import Restoring
@@ -36,7 +36,6 @@ CLOSE_SECONDS: Final = 4.0  # of the 10 s that a stop may take
 SETTLE_SECONDS: Final = 4.5  # of the same, before leaving: letters, a commit, snapshots
 FLUSH_SECONDS: Final = 2.0  # of these, for letters
 LAST_COMMIT_SECONDS: Final = 1.0  # and for the commit
-SILENT_SECONDS: Final = 3.0  # of which nobody has answered for a partition: nobody knows what it has got since
 US_PER_S: Final = 1_000_000
 
 
@@ -268,7 +267,7 @@ class Loop:
         shown = tuple(self._owned.values()) if self._claims else ()
         # In an outage the marks stand still while windows slide on.
         reachable = self._source.health().reachable
-        marks = {partition: self._caught_up(owned) for partition, owned in self._owned.items()}
+        marks = {partition: caught_up(owned, self._source, started) for partition, owned in self._owned.items()}
         last = self._board.published
         history = {} if last is None else {board.name: board.history for board in last.streams}
         boards = []
@@ -293,12 +292,6 @@ class Loop:
         )
         self._board.published = published
         self._board.rendered = self._render(published)
-
-    def _caught_up(self, owned: OwnedPartition) -> bool:
-        """Whether all that is known to be in the log has been read, and it is known of late."""
-        caught_up = owned.caught_up(self._source.high_watermark(owned.partition))
-        answered = self._source.answered(owned.partition)
-        return caught_up and answered is not None and self._clock.monotonic() - answered <= SILENT_SECONDS
 
     def _count_topic_partitions(self) -> None:
         counts = topic_partitions(self._streams, self._source)

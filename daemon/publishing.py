@@ -15,6 +15,7 @@ from estimators.spec import WindowSpec
 from estimators.windows import WindowView, evaluate
 
 US_PER_S = 1e6
+SILENT_SECONDS = 3.0  # of which nobody has answered for a partition: nobody knows what it has got since
 
 
 def stream_board(
@@ -91,6 +92,13 @@ def _window_board(stream: Stream, spec: WindowSpec, window: WindowView, series: 
         estimates=window.estimates,
         complete=np.full(series, float(complete)),
     )
+
+
+def caught_up(owned: OwnedPartition, source: Source, now: float) -> bool:
+    """Whether all that is known to be in the log has been read, and is known of late; `now` in monotonic seconds."""
+    read = owned.caught_up(source.high_watermark(owned.partition))
+    answered = source.answered(owned.partition)
+    return read and answered is not None and now - answered <= SILENT_SECONDS
 
 
 def partition_boards(

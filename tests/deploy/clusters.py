@@ -1,8 +1,9 @@
 """A real Kubernetes cluster for tests: kubectl, pods as values, and a broker that pods reach.
 
-Any disposable cluster with a node will do. It is named by the environment: KUBECONFIG; KLAXON_TEST_IMAGE, the image of
 Any disposable cluster with a node will do. The environment names it: KUBECONFIG; KLAXON_TEST_IMAGE, the image of
-the pods by their addresses.
+klaxond as the nodes know it; KLAXON_TEST_GATEWAY, the address at which pods reach this machine. This machine reaches
+the pods by their addresses. `make cluster-test` brings such a cluster up where there is a kit (see
+tests/deploy/with_cluster).
 """
 
 import json
@@ -23,13 +24,17 @@ from tests.kafka_server import KafkaServer
 from tests.kubernetes_tools import program
 from tests.ports import free_port
 
+#: Of the topic that is read; one, two and three replicas can share them evenly.
+PARTITIONS = 12
 VARIABLES = ("KUBECONFIG", "KLAXON_TEST_IMAGE", "KLAXON_TEST_GATEWAY")
 
 
 def missing():
     """Why there is no cluster here; None where there is one."""
     absent = [name for name in VARIABLES if not os.environ.get(name)]
-    return f"a cluster is named by {', '.join(VARIABLES)}; {', '.join(absent)} is not set" if absent else None
+    if not absent:
+        return None
+    return f"`make cluster-test` brings a cluster up; {', '.join(VARIABLES)} name one: {', '.join(absent)} is not set"
 
 
 def kubectl(*arguments, text=None, within=120, fails=False):
@@ -108,9 +113,22 @@ class Release:
 
         return until(settled, f"{count} ready pods; {self.events()}", within)
 
+    def owned(self):
+        """How many partitions each ready pod owns."""
+        return {name: int(sum(samples(pod, "klaxon_partition_owned").values())) for name, pod in self.pods().items()}
+
+    def spread(self, count):
+        """Wait until each of so many pods owns its share of the partitions, and nobody owns one twice."""
+        share = PARTITIONS // count
+        return until(lambda: sorted(self.owned().values()) == [share] * count, f"{share} partitions each", 60)
+
     def events(self):
-        """The last events of the namespace, for a failed test's message."""
-        return kubectl("get", "events", "-n", self.namespace, "--sort-by=.lastTimestamp", fails=True)[-3000:]
+        """The last events and lines of logs, for a failed test's message."""
+        place = ("-n", self.namespace)
+        happened = kubectl("get", "events", *place, "--sort-by=.lastTimestamp", fails=True)[-3000:]
+        chosen = (*place, "-l", "app.kubernetes.io/name=klaxon", "-c", "klaxond", "--tail=5", "--prefix")
+        said = [kubectl("logs", *chosen, *which, fails=True)[-3000:] for which in ([], ["--previous"])]
+        return "\n".join([happened, *said])
 
 
 @contextmanager
@@ -139,22 +157,32 @@ def prometheus_of(config, folder):
         process.wait(20)
 
 
+def inside(pod, program):
+    """Run Python in the container of klaxond, as its user; what it prints, or what kubectl says."""
+    place = ("-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "-c", "klaxond")
+    return kubectl("exec", *place, "--", "python3", "-c", program, fails=True)
+
+
 def is_ready(pod):
     """Whether Kubernetes takes it for ready."""
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-def samples(pod, name):
-    """Samples of one metric by their labels, asked at the pod's own address; empty where it does not answer."""
+def exposed(pod):
+    """The text of its metrics, asked at the pod's own address; empty where it does not answer."""
     try:
         with urllib.request.urlopen(f"http://{pod['status']['podIP']}:9752/metrics", timeout=5) as answer:
-            text = answer.read().decode()
+            return answer.read().decode()
     except (OSError, urllib.error.URLError):
-        return {}
+        return ""
+
+
+def samples(pod, name):
+    """Samples of one metric by their labels; empty where it does not answer."""
     return {
         tuple(sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(exposed(pod))
         for sample in family.samples
         if sample.name == name
     }

@@ -22,12 +22,17 @@ class ImageMissingError(Exception):
     """No builder, or no base; the message says which."""
 
 
+#: The version alone is told without the libraries that a base may lack.
+_TRY = ("python3", "-c", "import sys, daemon.app, daemon.__main__ as d; sys.argv[1:] = ['--version']; d.main()")
+
+
 def built_and_run(root):
-    """Build, and ask it for its version as nobody, without a network, capabilities or a disk; what it says."""
+    """Build, and let all of klaxond be imported as nobody, without a network, capabilities or a disk; its version."""
     name = f"localhost/klaxond-check:{uuid.uuid4().hex[:8]}"
     with _built(root, name) as builder:
         if builder == "docker":
-            return _run("docker", "run", "--rm", "--read-only", "--cap-drop=ALL", "--network=none", name, "--version")
+            bare = ("--rm", "--read-only", "--cap-drop=ALL", "--network=none", "--entrypoint", _TRY[0])
+            return _run("docker", "run", *bare, name, *_TRY[1:])
         return _in_buildah(name)
 
 
@@ -65,7 +70,7 @@ def _built(root, name):
 def _in_buildah(name):
     container = _run("buildah", "from", "--pull-never", name).strip()
     try:
-        return _run("buildah", "run", "--isolation=chroot", "--cap-drop=all", container, "--", "klaxond", "--version")
+        return _run("buildah", "run", "--isolation=chroot", "--cap-drop=all", container, "--", *_TRY)
     finally:
         subprocess.run(["buildah", "rm", container], capture_output=True, timeout=60, check=False)
 

@@ -263,8 +263,11 @@ def test_a_restart_of_the_only_replica_is_no_alarm(judged):
     judged(before | after, 120, *(firing(minute) for minute in range(62, 120)))
 
 
-def rollout(**model):
-    """Two replicas with a partition each, replaced in turn; one scrape sees a partition twice, two do not see one."""
+def rollout(at=20, *, stream=None, **model):
+    """Two replicas with a partition each, replaced in turn; one scrape sees a partition twice, two do not see one.
+
+    `stream` are changes of the stream's metrics, `model` of a series'.
+    """
 
     def owner(place, instance, first, last):
         return replica(
@@ -274,11 +277,12 @@ def rollout(**model):
             owned={place: lambda minute: int(minute >= first + 1 or first == 0)},
             partitions=2,
             models=[{"model": f"m{place}", **model}],
+            **(stream or {}),
         )
 
     return (
-        owner(0, "one:9752", 0, 20) | owner(0, "three:9752", 19, 200) | owner(1, "two:9752", 0, 25)
-        | owner(1, "four:9752", 27, 200)
+        owner(0, "one:9752", 0, at) | owner(0, "three:9752", at - 1, 200) | owner(1, "two:9752", 0, at + 5)
+        | owner(1, "four:9752", at + 7, 200)
     )  # fmt: skip
 
 
@@ -289,6 +293,37 @@ def test_a_rollout_restart_is_no_alarm(judged):
 def test_a_rollout_restart_does_not_end_an_alarm(judged):
     told = [drift(model=model) for model in ("m0", "m1")]
     judged(rollout(**DRIFTS), 60, *(firing(minute, *told) for minute in range(10, 60)))
+
+
+@pytest.mark.parametrize(
+    ("world", "told"),
+    [
+        ({"messages": 0}, {"NoData": {}}),
+        ({"stream": {"complete": 0}}, {"WindowIncomplete": {"window": "5m"}}),
+        ({"value": None, "error": None, "pane": None}, {"ValueAbsent": {}}),
+        ({"stream": {"lag": 36000}}, {"Lag": {}}),
+        ({"thresholds": {}}, {"ThresholdMissing": {"severity": "info"}}),
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_a_rollout_restart_does_not_end_an_alarm_about_a_stream(judged, world, told):
+    """The fleet's value is absent for a while, and so is what is measured by it."""
+    alerts = [alert(name, **labels) for name, labels in told.items()]
+    judged(rollout(30, **world), 60, *(firing(minute, *alerts) for minute in range(16, 60)))
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "labels"),
+    [
+        ({"comparable": 0, "ratio": 0.9}, "PairsNotComparable", {"window": "1h"}),
+        ({"infinite": 1}, "Infinite", {"window": "1h"}),
+        ({"error": 0.0036}, "EstimateUnreliable", {"severity": "info", "direction": "reverse"}),
+    ],
+)
+def test_a_rollout_restart_does_not_end_an_alarm_about_a_series(judged, model, name, labels):
+    about = {"about": SERIES, "severity": "warning"} | labels
+    alerts = [alert(name, model=place, **about) for place in ("m0", "m1")]
+    judged(rollout(80, **model), 110, *(firing(minute, *alerts) for minute in range(70, 110)))
 
 
 def test_counters_of_replicas_that_come_and_go_add_up(judged):

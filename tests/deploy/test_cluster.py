@@ -4,143 +4,19 @@ import base64
 import json
 import os
 import time
-import uuid
-from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
-from tests.deploy.charts import CHART
-from tests.deploy.clusters import (
-    ReachableServer,
-    Release,
-    asked,
-    is_ready,
-    kubectl,
-    missing,
-    prometheus_of,
-    samples,
-    until,
-)
-from tests.kafka_broker import skip_unless_ci
-from tests.kafka_server import KafkaMissingError
+from tests.deploy.clusters import asked, kubectl, prometheus_of, samples, until
 from tests.kubernetes_tools import program
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.alone]
-PARTITIONS = 12
-
-
-@pytest.fixture(scope="module")
-def namespace():
-    """A namespace that enforces the standard `restricted`; it goes with all that is in it."""
-    if reason := missing():
-        pytest.skip(reason)
-    name = f"klaxon-{uuid.uuid4().hex[:6]}"
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
-
-
-class Kafka(NamedTuple):
-    """Where the broker is, and what writes version 2 to it."""
-
-    address: str
-    writer: Any
-
-
-@pytest.fixture(scope="module")
-def broker(namespace, tmp_path_factory):
-    """A broker that pods reach, with a topic of twelve partitions and the demo's traffic."""
-    from daemon.clock import SystemClock
-    from daemon.demo.ledger import Ledger
-    from daemon.demo.traffic import Channel, Traffic
-    from daemon.demo.writer import TokenWriter
-    from daemon.kafka_producer import create_topics
-
-    try:
-        server = ReachableServer(tmp_path_factory.mktemp("reachable"))
-    except KafkaMissingError as lacking:
-        skip_unless_ci(str(lacking))
-    # The gateway's address is there once a pod is.
-    first = {"allowPrivilegeEscalation": False, "runAsNonRoot": True, "runAsUser": 1, "capabilities": {"drop": ["ALL"]}}
-    pause = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "first", "namespace": namespace},
-        "spec": {
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {"name": "sleep", "image": image(), "command": ["python3", "-c", "import time; time.sleep(3600)"],
-                 "securityContext": first}
-            ],
-        },
-    }  # fmt: skip
-    kubectl("apply", "-f", "-", text=json.dumps(pause))
-    until(lambda: is_ready(asked("get", "pod", "first", "-n", namespace)), "first pod")
-    server.start()
-    address = f"{gateway()}:{server.ports['plain']}"
-    create_topics(address, {"tokens": PARTITIONS})
-    writers = [TokenWriter(version, 1951) for version in ("1", "2")]
-    traffic = Traffic([Channel("tokens", each) for each in writers], address, SystemClock(), Ledger())
-    traffic.start()
-    yield Kafka(address, writers[1])
-    traffic.stop()
-    server.kill()
-
-
-def image():
-    """The image as the nodes know it."""
-    return os.environ["KLAXON_TEST_IMAGE"]
-
-
-def gateway():
-    """Where pods reach this machine."""
-    return os.environ["KLAXON_TEST_GATEWAY"]
-
-
-@pytest.fixture(scope="module")
-def release(namespace, broker):
-    """The chart with one replica; a Secret of settings, which has to arrive as a file."""
-    name, _, tag = image().rpartition(":")
-    secret = {"kafka.client_id": base64.b64encode(b"from-a-secret").decode()}
-    kubectl("apply", "-f", "-", text=json.dumps(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "settings", "namespace": namespace}, "data": secret}
-    ))  # fmt: skip
-    values = {
-        "image": {"repository": name, "tag": tag, "pullPolicy": "Never"},
-        "settingsSecret": "settings",
-        "config": {
-            "kafka": {"bootstrap_servers": [broker.address]},
-            "streams": [{"topic": "tokens", "series_labels": ["model", "version"], "thresholds": [{"nats": 0.1}]}],
-            "windows": ["10s", "30s"],
-            "publish_interval": "1s",
-            "snapshot": {"interval": "5s"},
-        },
-        "serviceMonitor": {"enabled": True, "interval": "1s"},
-        "prometheusRule": {"enabled": True, "for": "5s"},
-        "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}},
-    }
-    installed = Release(namespace, values, CHART)
-    installed.upgrade()
-    yield installed
-    kubectl("delete", "deployment", "klaxon", "-n", namespace, "--wait=false", fails=True)
-
-
-def owned(release):
-    """How many partitions each ready pod owns."""
-    return {name: int(sum(samples(pod, "klaxon_partition_owned").values())) for name, pod in release.pods().items()}
-
-
-def spread(release, count):
-    """Wait until each of so many pods owns its share of the partitions, and nobody owns one twice."""
-    share = PARTITIONS // count
-    return until(lambda: sorted(owned(release).values()) == [share] * count, f"{share} partitions each", 60)
 
 
 def test_a_restricted_namespace_lets_the_pod_in_and_it_reads_all_partitions(release):
     (pod,) = release.ready(1).values()
-    assert spread(release, 1)
+    assert release.spread(1)
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
     shown = kubectl(
         "exec", "-n", release.namespace, pod["metadata"]["name"], "--", "python3", "-c",
@@ -161,19 +37,19 @@ def test_helm_test_asks_the_brokers(release):
 def test_three_replicas_share_the_partitions_and_one_takes_them_back(release):
     release.upgrade(replicaCount=3)
     release.ready(3)
-    assert spread(release, 3)
+    assert release.spread(3)
     release.upgrade(replicaCount=1)
     release.ready(1)
-    assert spread(release, 1)
+    assert release.spread(1)
 
 
 def test_a_pod_that_is_killed_is_replaced_and_its_partitions_are_read_again(release):
     release.upgrade(replicaCount=3)
     victim = next(iter(release.ready(3)))
-    assert spread(release, 3)
+    assert release.spread(3)
     kubectl("delete", "pod", victim, "-n", release.namespace, "--grace-period=0", "--force")
     assert victim not in release.ready(3)
-    assert spread(release, 3)
+    assert release.spread(3)
 
 
 def test_a_pod_that_is_asked_to_go_goes_within_its_grace_period(release):
@@ -240,11 +116,11 @@ def test_an_operators_prometheus_finds_the_pods_and_the_drift_fires_and_resolves
         firing = 'ALERTS{alertstate="firing"}'
         drift = 'ALERTS{alertname="KlaxonDrift",alertstate="firing"}'
         assert query(drift) == []
-        broker.writer.change("shifted", int(time.time() * 1e6))
+        broker.writers[1].change("shifted", int(time.time() * 1e6))
         (found,) = until(lambda: query(drift), "alarm", 120)
         assert (found["stream"], found["version"], found["severity"]) == ("tokens", "2", "warning")
         assert {each["alertname"] for each in query(firing)} == {"KlaxonDrift"}
-        broker.writer.change("calm", int(time.time() * 1e6))
+        broker.writers[1].change("calm", int(time.time() * 1e6))
         until(lambda: not query(drift), "end of the alarm", 120)
 
 
@@ -285,10 +161,13 @@ def test_a_changed_configuration_rolls_the_pods_and_a_broken_one_leaves_them(rel
     release.upgrade(config={"min_messages": 31})
     after = set(release.ready(3))
     assert not before & after
-    assert spread(release, 3)
+    assert release.spread(3)
     # A topic that the schema allows and klaxond does not.
+    works = release.values
     release.upgrade(wait=False, config={"dead_letter": {"topic": "tokens"}})
     until(lambda: len(release.pods(ready=False)) > 3, "new pod")
     time.sleep(5)
     assert set(release.pods()) == after
-    kubectl("rollout", "undo", "deployment/klaxon", "-n", release.namespace)
+    release.values = works
+    release.upgrade()
+    assert set(release.ready(3)) == after

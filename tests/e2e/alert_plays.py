@@ -29,7 +29,7 @@ NAMESPACE, JOB, ROLLED_JOB = "models", "klaxon", "rolled"
 
 def alarm(name, stream, **labels):
     """One alert, with the labels that all have."""
-    return named(alertname=name, namespace=NAMESPACE, job=JOB, stream=stream, **{"severity": "warning"} | labels)
+    return named(alertname=name, namespace=NAMESPACE, stream=stream, **{"job": JOB, "severity": "warning"} | labels)
 
 
 def of_series(name, stream, **labels):
@@ -37,9 +37,9 @@ def of_series(name, stream, **labels):
     return alarm(name, stream, model=MODEL, version=TOLD, window=LONG, **labels)
 
 
-def drift(stream):
+def drift(stream, **labels):
     """A drift of the told series."""
-    return of_series("KlaxonDrift", stream, direction="reverse")
+    return of_series("KlaxonDrift", stream, direction="reverse", **labels)
 
 
 def raised(traffic, stream):
@@ -132,5 +132,23 @@ PLAYS = (
         ends=False,
     ),
 )
-#: Of the fleet whose replicas are replaced.
-ROLLED = Play("rolled", (Turn({TOLD: "calm"}, 0.0),), rates={TOLD: SLOW_RATE})
+#: Of the fleet whose replicas are replaced before the last turn: that raises nothing, and ends nothing.
+ROLLED = (
+    Play("rolled", (Turn({TOLD: "calm"}, 15.0), Turn({TOLD: "calm"}, QUIET_SECONDS)), rates={TOLD: SLOW_RATE}),
+    Play(
+        "rolled-drifting",
+        (
+            Turn({TOLD: "shifted"}, 0.0, (drift("rolled-drifting", job=ROLLED_JOB),)),
+            Turn({TOLD: "calm"}, 0.0),
+        ),
+        rates={TOLD: SLOW_RATE},
+    ),
+    Play(
+        "rolled-silent",
+        (
+            Turn({TOLD: "silent"}, 0.0, (alarm("KlaxonNoData", "rolled-silent", job=ROLLED_JOB),)),
+            Turn({TOLD: "calm"}, 0.0),
+        ),
+        rates={TOLD: SLOW_RATE},
+    ),
+)
