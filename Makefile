@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 PYTEST := $(BIN)/python -m pytest -q --durations=15
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check deploy-check bench faults golden pictures sbom audit lock clean
+.PHONY: help setup demo test check deploy-check cluster-test bench faults golden pictures sbom audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ test: $(READY) ## all tests; those that need a server are skipped, with the reas
 	$(PYTEST) -m alone $(ARGS); alone=$$?; \
 	case "$$together $$alone" in "0 0" | "0 5" | "5 0") ;; *) exit 1 ;; esac
 
-check: $(READY) ## what CI runs: format, lint, types, import contracts, then `make test`
+check: $(READY) ## what CI runs first: format, lint, types, import contracts, then `make test`
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
@@ -54,6 +54,9 @@ check: $(READY) ## what CI runs: format, lint, types, import contracts, then `ma
 
 deploy-check: $(READY) ## judge chart, manifests, rules, dashboards and image by every tool that is here, one line each
 	@$(BIN)/python -m tests.deploy
+
+cluster-test: $(READY) ## the chart in a real Kubernetes, which is brought up and taken down; says what is missing
+	@tests/deploy/with_cluster $(PYTEST) -m alone tests/deploy/test_cluster.py tests/deploy/test_cluster_memory.py $(ARGS)
 
 bench: $(READY) ## measure speed as ratios within one run
 	$(BIN)/python -m tests.benchmarks $(ARGS)

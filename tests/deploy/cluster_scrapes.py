@@ -39,16 +39,19 @@ def watched(release):
         found += sorted(seen.values(), key=lambda scrape: scrape.published)
 
 
-def judged(scrapes, bootstrap_servers, lengths, *, stale_seconds):
-    """Compare the whole windows of all publishes with the log.
+def logged(bootstrap_servers, from_seconds):
+    """What the log holds since a time, by partition."""
+    return {
+        number: PartitionTruth(number, messages=list(_messages(number, records, from_seconds * 1e6)))
+        for number, records in read_log(bootstrap_servers, "tokens").items()
+    }
+
+
+def judged(scrapes, truths, lengths, *, stale_seconds):
+    """Compare the whole windows of all publishes with the log, which has to reach back a window before the first.
 
     `lengths` are seconds by label. A living replica that waits for the group may be `stale_seconds` behind the log.
     """
-    from_us = (scrapes[0].published - max(lengths.values()) - 10) * 1e6
-    truths = {
-        number: PartitionTruth(number, messages=list(_messages(number, records, from_us)))
-        for number, records in read_log(bootstrap_servers, "tokens").items()
-    }
     geometry = Geometry({label: int(seconds * 1e6) for label, seconds in lengths.items()})
     return check_windows(scrapes, truths, geometry, limit_s=lambda _at: stale_seconds)
 

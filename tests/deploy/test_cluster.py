@@ -26,6 +26,12 @@ def test_a_restricted_namespace_lets_the_pod_in_and_it_reads_all_partitions(rele
     assert shown.split() == ["65532", "False", "True", "from-a-secret"]
 
 
+def test_the_api_server_takes_every_object_of_every_feature(namespace):
+    from tests.deploy.__main__ import api_server
+
+    assert "sets of values" in api_server()
+
+
 def test_helm_test_asks_the_brokers(release):
     import subprocess
 

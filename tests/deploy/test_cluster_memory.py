@@ -2,10 +2,11 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
-from tests.deploy.cluster_scrapes import judged, watched
+from tests.deploy.cluster_scrapes import judged, logged, watched
 from tests.deploy.clusters import inside, samples, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.alone]
@@ -13,12 +14,17 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.alone]
 WINDOWS = {"10s": 10, "30s": 30}
 #: The group waits for a member that died for its session, 10 s, and then for the others to join.
 STALE_SECONDS = 20
-#: Passed by a program in the container, so that the kernel must take something; and that shall be klaxond.
+#: Fills the container's memory by many processes, each much smaller than klaxond, since the kernel takes the largest.
 FILL = """
-open("/proc/1/oom_score_adj", "w").write("1000")
-held = []
+import os, time
 while True:
-    held.append(b"x" * 2**24)
+    full, told = os.pipe()
+    if os.fork() == 0:
+        held = b"x" * (32 << 20)
+        os.write(told, b".")
+        time.sleep(60)
+        os._exit(0)
+    os.read(full, 1)
 """
 
 
@@ -75,14 +81,23 @@ def test_a_pod_that_is_out_of_memory_starts_again_and_no_whole_window_lacks_a_re
         time.sleep(4)
     for each in broker.writers:
         each.change("calm", 0)
-    found = judged(seen, broker.address, WINDOWS, stale_seconds=STALE_SECONDS)
+    truths = logged(broker.address, seen[0].published - 2 * max(WINDOWS.values()))
+    found = judged(seen, truths, WINDOWS, stale_seconds=STALE_SECONDS)
     assert found.violations == []
     assert found.compared > 100
     last = [scrape for scrape in seen if scrape.published > quiet]
-    exact = judged(last, broker.address, WINDOWS, stale_seconds=0)
+    exact = judged(last, truths, WINDOWS, stale_seconds=0)
     assert exact.exact == exact.compared == sum(len(scrape.windows) for scrape in last)
     assert {scrape.replica for scrape in last} == set(before)
-    print(len(seen), found.compared, found.exact, found.stale, found.stalest_s, exact)
+    # The judge is awake: with one message more or less in each window there is nothing but violations.
+    for error in (1, -1):
+        wrong = judged([_with_messages(scrape, error) for scrape in last], truths, WINDOWS, stale_seconds=0)
+        assert len(wrong.violations) == wrong.compared
+
+
+def _with_messages(scrape, error):
+    windows = {key: {**cell, "messages": cell["messages"] + error} for key, cell in scrape.windows.items()}
+    return replace(scrape, windows=windows)
 
 
 def _started_again(release, name):

@@ -1,6 +1,7 @@
-"""The image's recipe, as far as it can be judged unbuilt: hashed, without root, and nothing copied that is not used."""
+"""The image: its recipe is hashed, without root, and copies nothing that is not used; built, it runs."""
 
 import fnmatch
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
+
+from tests.deploy.image_builds import ImageMissingError, built_and_run
 
 ROOT = Path(__file__).parents[2]
 IMAGE = ROOT / "deploy" / "image"
@@ -77,3 +81,15 @@ def test_the_image_runs_as_nobody_and_needs_no_shell():
     assert "ADD " not in RECIPE
     assert re.findall(r"^FROM (\S+)", RECIPE, re.MULTILINE) == ["${PYTHON}", "${PYTHON}"]
     assert all(target.startswith("/") for target in re.findall(r"target=([^,\s]+)", RECIPE))
+
+
+@pytest.mark.slow
+def test_the_image_is_built_and_runs_as_nobody_without_a_network():
+    try:
+        said = built_and_run(ROOT)
+    except ImageMissingError as missing:
+        # Where a base was made for it, this is no want of a registry.
+        if os.environ.get("KLAXON_TEST_BASE"):
+            raise
+        pytest.skip(str(missing))
+    assert said.startswith("klaxond 0.")
