@@ -1,6 +1,7 @@
 """The stage of the live loop: traffic, two fleets, Prometheus, Alertmanager and a webhook, running and calm."""
 
 import json
+import os
 import time
 from contextlib import contextmanager
 
@@ -28,7 +29,7 @@ def until(condition, what, seconds=COMING_SECONDS):
         if found := condition():
             return found
         time.sleep(0.25)
-    raise AssertionError(f"no {what} within {seconds:.0f} s")
+    raise AssertionError(f"no {what} within {seconds:.0f} s; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores")
 
 
 def settings(broker, group, topics, plays, **more):

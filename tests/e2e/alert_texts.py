@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from daemon.demo.scenarios import THRESHOLD_NATS
 from daemon.demo.writer import CALM_NATS, KEPT_MASS, SHIFTED_NATS
 from tests.deploy.dashboards import UIDS
+from tests.e2e.alert_plays import LOW_NATS
 from tests.e2e.conftest import ROOT
 
 #: What a template leaves where it fails, and numbers that are none.
@@ -50,7 +51,7 @@ def _drift_is_true(_, text):
         return False
     value, lower, upper, times, threshold = map(float, found.groups())
     return (
-        threshold in (THRESHOLD_NATS, CALM_NATS / 5)
+        threshold in (THRESHOLD_NATS, LOW_NATS)
         and max(threshold, 0.9 * CALM_NATS) < value < 1.1 * SHIFTED_NATS
         and lower <= value <= upper
         and abs(times - value / threshold) <= 0.05 * times
