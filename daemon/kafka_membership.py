@@ -45,7 +45,9 @@ class Membership:
         """Monotonic seconds of the group's last answer: to a join, a heartbeat or a question."""
         generation = self._consumer.group_metadata().generation_id
         if generation != self._generation:
-            self._generation, self._told = generation, self._clock.monotonic()
+            self._generation = generation
+            if generation >= 0:  # below: thrown out, or not in yet
+                self._told = self._clock.monotonic()
         return max(self._told, kafka_guards.last_heartbeat_answer(self._consumer))
 
     def session_alive(self) -> bool:

@@ -102,8 +102,8 @@ def _incomplete(terms: Terms) -> Alert:
         "KlaxonWindowIncomplete",
         f'stream:klaxon_window_complete:min{{window="{terms.short}"}} == 0',
         summary=f"Windows of {_STREAM} are not complete, for longer than a restart takes.",
-        description=f"Not everything that belongs into the last {terms.short} has been read. The brokers do not "
-        "answer, or reading lags behind, or more series came than max_series_per_partition. What was read still "
+        description=f"Not everything that belongs into the last {terms.short} has been read. A partition has no "
+        "leader, or reading lags behind, or more series came than max_series_per_partition. What was read still "
         "alarms; the recorded value of the fleet (series:klaxon_kl_nats:fleet) is absent. Look at /readyz, at "
         "klaxon_consumer_lag_records and at klaxon_series_overflow_total.",
         severity="warning",
