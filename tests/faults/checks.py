@@ -74,7 +74,7 @@ def check_windows(scrapes, truths, geometry, *, limit_s=lambda _at: STALE_LIMIT_
     partitions that the replica owns must hold no message appended after the publish, and every one appended SLACK_S
     before it. Where the two bounds agree (in the load's rests) the count is compared exactly, and so are the pairs and
     both fixed divergences. What is missing is stale where the counts are those of up to `limit_s(publish time)`
-    seconds before, else lost.
+    seconds before, else lost; a limit below SLACK_S is SLACK_S.
     """
     verdict, columns = Verdict(), columns_of(truths)
     for scrape in scrapes:
@@ -114,15 +114,15 @@ def _check_cell(verdict, scrape, cell, found, inside, where, limit_s):
 
 def _note_missing(verdict, scrape, told, found, inside, where, limit_s):
     """Tell a window that is some seconds behind from one that has lost records."""
-    behind_s = SLACK_S
+    behind_s, truth = SLACK_S, _counts(found, _appended(found, inside, scrape, SLACK_S))
     while behind_s < limit_s:
-        behind_s += 0.5
+        behind_s = min(behind_s + 0.5, limit_s)
         truth = _counts(found, _appended(found, inside, scrape, behind_s))
         if all(told[name] >= truth[name] for name in truth):
             verdict.stale += 1
             verdict.stalest_s = max(verdict.stalest_s, behind_s)
             return
-    verdict.add(scrape.published, "lost", f"{where}: {told}, the log had {truth} {limit_s:.0f} s before")
+    verdict.add(scrape.published, "lost", f"{where}: {told}, the log had {truth} {behind_s:.1f} s before")
 
 
 def _appended(found, inside, scrape, before_s):

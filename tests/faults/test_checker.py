@@ -10,7 +10,7 @@ from daemon.source import Batch, Partition
 from estimators.partitions import absorb, new_state
 from estimators.spec import StreamSpec, WindowSpec
 from tests.faults.cells import differences, fold
-from tests.faults.checks import check_owners, check_windows
+from tests.faults.checks import SLACK_S, check_owners, check_windows
 from tests.faults.messages import SERIES, Messages
 from tests.faults.scrapes import Scrape
 from tests.faults.states import cells_of
@@ -180,3 +180,30 @@ def test_a_series_that_is_not_there_though_the_log_has_it_is_lost(log):
     kept, truths = scrape(log)
     del kept.windows["10m", SERIES[0]]
     assert [found[1] for found in check_windows([kept], truths, GEOMETRY).violations] == ["lost"]
+
+
+def appended_again(truths, series, before_s):
+    """Move the appending of a series' newest record to some seconds before the publish."""
+    newest = max((one for one in truths[3].messages if one.series == series), key=lambda one: one.append_us)
+    moved = dataclasses.replace(newest, append_us=round((PUBLISHED - before_s) * 1e6))
+    messages = [moved if one is newest else one for one in truths[3].messages]
+    return {3: dataclasses.replace(truths[3], messages=messages)}
+
+
+@pytest.mark.parametrize(
+    ("before_s", "limit_s", "kinds", "stale"),
+    [
+        (2.9, 0.0, [], 0),  # within what reading takes: expected neither to be there nor to be missing
+        (3.1, 0.0, ["lost"], 0),
+        (3.1, SLACK_S, ["lost"], 0),
+        (3.1, 3.2, [], 1),
+        (3.3, 3.2, ["lost"], 0),
+        (9.9, 10.0, [], 1),
+        (10.1, 10.0, ["lost"], 0),
+    ],
+)
+def test_what_is_missing_is_stale_up_to_the_limit_and_lost_beyond_it(log, before_s, limit_s, kinds, stale):
+    kept, truths = scrape(log, messages=-1)
+    truths = appended_again(truths, SERIES[0], before_s)
+    verdict = check_windows([kept], truths, GEOMETRY, limit_s=lambda _at: limit_s)
+    assert ([found[1] for found in verdict.violations], verdict.stale) == (kinds, stale)
