@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 TOPICS_SECONDS: Final = 30.0  # how often partitions of the topics are counted
 KEEPER_SECONDS: Final = 0.5  # for the keeper's thread to end; it may wait for a broker that is gone
 # Records are many short-lived objects without cycles. Few objects live long, so a full collection takes milliseconds;
-# what waits for one may hold a fetch's records (see daemon/kafka_timeout_guards.py).
+# what waits for one may hold a fetch's records (see daemon/kafka_error_guards.py).
 _GC_THRESHOLDS: Final = (50_000, 5, 5)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from kafka import KafkaProducer
 
 from daemon import kafka_producer_guards
+from daemon.kafka_error_guards import released
 from daemon.kafka_options import API_VERSION, KafkaOptions
 from daemon.snapshots.medium import Place
 
@@ -67,7 +68,7 @@ class ChangelogWriter:
     def _settle_first(self) -> None:
         sent = self._waiting.popleft()
         self._waiting_bytes -= sent.size
-        written = sent.future.get(timeout=_ACKNOWLEDGED_SECONDS)
+        written = released(sent.future.get)(_ACKNOWLEDGED_SECONDS)  # else the error keeps our caller's chunks
         self._places[sent.key] = Place(written.partition, written.offset)
 
 

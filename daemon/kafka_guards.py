@@ -8,8 +8,8 @@ What is guarded (each has a test that fails without it):
 poison: after a batch that cannot be parsed the next poll never returns; the batch is dropped and named instead.
 decoders: batches are decompressed without a limit; see daemon/kafka_codecs.py.
 TLS: a handshake has no deadline, a reset before it ends the process; see daemon/kafka_tls_guards.py.
-timeouts: a poll that times out keeps its callers' locals until old garbage is collected; see
-daemon/kafka_timeout_guards.py.
+errors: a call that fails, as a poll that times out, keeps its callers' locals until old garbage is collected; see
+daemon/kafka_error_guards.py.
 logs: at DEBUG the client logs passwords; see daemon/kafka_logs.py.
 rejoin: a rebalance is lost if a poll ends between two of its steps; the member is evicted and reads on. And if it is
 not lost, a join that was answered between two polls is thrown away and asked for anew, which makes everybody join
@@ -29,7 +29,7 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import OffsetSpec
 from kafka.structs import MemberState
 
-from daemon import kafka_codecs, kafka_timeout_guards, kafka_tls_guards
+from daemon import kafka_codecs, kafka_error_guards, kafka_tls_guards
 
 
 class PoisonedBatchError(Exception):
@@ -53,13 +53,13 @@ class PoisonedBatchError(Exception):
 
 
 def install() -> None:
-    """Patch the library for this process: decoders, timeouts and TLS. Harmless when called again."""
+    """Patch the library for this process: decoders, errors and TLS. Harmless when called again."""
     for module in (kafka.record.default_records, kafka.record.legacy_records):
         for name in ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode"):
             if hasattr(module, name):
                 setattr(module, name, getattr(kafka_codecs, name))
     kafka_tls_guards.install()
-    kafka_timeout_guards.install()
+    kafka_error_guards.install()
 
 
 def attach(
