@@ -5,13 +5,16 @@
 
 _undo=()
 _child=
+# So many seconds after it was told to end a command is killed. What runs within it is killed earlier, so that it can
+# still undo what it did.
+_patience=${CLEANLY_PATIENCE_SECONDS:-90}
 
 afterwards() { _undo=("$(printf '%q ' "$@")" "${_undo[@]}"); }
 
 # Bash hears of a signal only while it waits. A duration of 0 is none: this timeout only passes signals on.
 run() {
   local status=0
-  timeout --kill-after=120 0 "$@" </dev/null &
+  CLEANLY_PATIENCE_SECONDS=$((_patience / 2 + 1)) timeout --kill-after="$_patience" 0 "$@" </dev/null &
   _child=$!
   wait "$_child" || status=$?
   _child=

@@ -47,8 +47,8 @@ class Project:
             (folder / name).chmod(0o755)
         (folder / "tmp").mkdir()
 
-    def start(self, *command, fails=0, kit="kit"):
-        """Start the wrapper."""
+    def start(self, *command, fails=0, kit="kit", **more):
+        """Start the wrapper, with more variables of the environment."""
         environment = {
             **os.environ,
             "ASKED": str(self.asked),
@@ -57,6 +57,7 @@ class Project:
             "KLAXON_TEST_BASE": "a-base",
             "KLAXON_TEST_CACHE": str(self.folder / "cache"),
             "TMPDIR": str(self.folder / "tmp"),
+            **more,
         }
         return subprocess.Popen(
             [self.folder / "tests" / "deploy" / "with_cluster", *command],
@@ -103,20 +104,40 @@ def test_a_cluster_that_never_comes_up_is_a_failure_and_is_taken_down(project):
     assert project.left() == (["build", "up", "up", "down"], ["bin"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_the_command_with_all_its_children_and_takes_the_cluster_down(project, number):
+def signalled(project, number, script, **more):
+    """Send a signal once the command has written a process to $PID: seconds to the end, and if that process lives."""
     pid_file = project.folder / "pid"
-    process = project.start("sh", "-c", f"sleep 300 & echo $! >{pid_file}; wait")
+    process = project.start("sh", "-c", script, PID=str(pid_file), **more)
     deadline = time.monotonic() + 30
     while not (pid_file.exists() and pid_file.read_text().strip()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    began = time.monotonic()
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert project.left() == (["build", "up", "image", "down"], ["bin"])
     stat = Path("/proc", pid_file.read_text().strip(), "stat")
-    assert not stat.exists() or stat.read_text().split()[2] == "Z"
+    return time.monotonic() - began, stat.exists() and stat.read_text().split()[2] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_command_with_all_its_children_and_takes_the_cluster_down(project, number):
+    _, lives = signalled(project, number, "sleep 300 & echo $! >$PID; wait")
+    assert not lives
+    assert project.left() == (["build", "up", "image", "down"], ["bin"])
+
+
+def test_a_command_that_does_not_hear_is_killed_and_the_cluster_taken_down(project):
+    deaf = "trap '' TERM; echo $$ >$PID; while :; do sleep 0.1; done"
+    seconds, lives = signalled(project, signal.SIGTERM, deaf, CLEANLY_PATIENCE_SECONDS="2")
+    assert not lives
+    assert seconds >= 2
+    assert project.left() == (["build", "up", "image", "down"], ["bin"])
+
+
+def test_what_runs_within_is_killed_earlier_than_what_has_to_clean_up_after_it(project):
+    status, said = project.ended("sh", "-c", "exit $CLEANLY_PATIENCE_SECONDS", CLEANLY_PATIENCE_SECONDS="80")
+    assert (status, "brought the cluster up" in said) == (41, True)
 
 
 def test_without_a_kit_nothing_runs_and_why_is_said(project):
