@@ -39,5 +39,6 @@ def released(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _like(kind: type[KafkaError], words: tuple[object, ...], more: Mapping[str, object]) -> KafkaError:
     error = kind.__new__(kind, *words)  # not the constructor, which may add words
-    vars(error).update(more)
+    for name, value in more.items():
+        setattr(error, name, value)
     return error
