@@ -66,11 +66,13 @@ def attach(
     consumer: KafkaConsumer,
     on_fetch: Callable[[], None] | None = None,
     on_connection: Callable[[Exception | None], None] | None = None,
+    on_heartbeat: Callable[[float], None] | None = None,
 ) -> None:
     """Patch one consumer: poison and rejoin.
 
-    On the IO thread `on_fetch` is called at every fetch response, and `on_connection` for every connection that was
-    tried: with None if the broker let us in, else with the reason, which the client itself only logs.
+    On the IO thread `on_fetch` is called at every fetch response, `on_connection` for every connection that was tried:
+    with None if the broker let us in, else with the reason, which the client itself only logs; and `on_heartbeat` for
+    every heartbeat that the group has answered, with the monotonic seconds at which it was sent.
     """
     fetcher, coordinator, manager = consumer._fetcher, consumer._coordinator, consumer._manager
     fetcher.PartitionRecords = _GuardedRecords
@@ -82,6 +84,9 @@ def attach(
         fetcher._handle_fetch_response = _after(on_fetch, fetcher._handle_fetch_response)
     if on_connection is not None:
         manager._connect = functools.partial(_connect, manager._connect, on_connection)
+    if on_heartbeat is not None:
+        beat = coordinator.heartbeat
+        beat.received_heartbeat = _after(lambda: on_heartbeat(beat.last_send), beat.received_heartbeat)
 
 
 def _after(tell: Callable[[], None], handle: Callable[..., None]) -> Callable[..., None]:
@@ -261,14 +266,6 @@ def joining(consumer: KafkaConsumer) -> bool:
     """Whether the group has been asked to let us join, and has not answered yet."""
     task = consumer._coordinator._join_task
     return task is not None and not task.is_done
-
-
-def last_heartbeat_answer(consumer: KafkaConsumer) -> float:
-    """Monotonic seconds of the group's last answer to a heartbeat, minus infinity before the first.
-
-    The client's `last_reset` is no answer of the group: any broker that names the coordinator sets it.
-    """
-    return float(consumer._coordinator.heartbeat.last_receive)
 
 
 def heartbeat_age_s(consumer: KafkaConsumer) -> float | None:

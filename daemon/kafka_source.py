@@ -56,13 +56,15 @@ class KafkaSource:
         self._tokens = self._connection.get("sasl_oauth_token_provider")
         self._outage = Outage(clock, lambda: diagnose(options.bootstrap_servers, options.security))
         self._consumer = KafkaConsumer(**member_arguments(options, self._connection))
-        kafka_guards.attach(self._consumer, self._outage.progress, self._note_connection)
+        self._membership = Membership(self._consumer, clock, options.session_timeout_s)
+        kafka_guards.attach(
+            self._consumer, self._outage.progress, self._note_connection, self._membership.note_heartbeat
+        )
         self._questions = Questions(self._consumer, options)
         self._faults = Faults(self._consumer, options, self._connection)
         self._commits = Commits()
         self._listener = Listener(self._consumer, enqueue, self._commits)
         self._told_ends: dict[TopicPartition, int] = {}
-        self._membership = Membership(self._consumer, clock, options.session_timeout_s)
         self._answers = Answers(self._consumer, clock)
         kafka_fetches.guard_pauses(self._consumer)
         self._last_beat = 0.0

@@ -141,6 +141,29 @@ def test_a_member_that_was_cut_off_is_handed_nothing_of_what_another_one_has(wor
 
 
 @pytest.mark.kafka
+def test_an_answer_of_the_group_tells_of_the_time_at_which_it_was_asked(world):
+    member = resumed(world, world.create_topic(), heartbeat_interval_s=0.2)
+    member.source._membership._session_timeout_s = 1.0
+    coordinator = member.source._consumer._coordinator
+    answer, beat = coordinator._send_heartbeat_request, coordinator.heartbeat
+    until(member.source.session_alive, member)
+
+    async def late():
+        await answer()
+        await coordinator._net.sleep(1.2)
+
+    coordinator._send_heartbeat_request = late
+    until(lambda: not member.source.session_alive(), member)
+    for _ in range(2):
+        received = beat.last_receive
+        until(lambda received=received: beat.last_receive > received, member)
+        assert not member.source.session_alive()
+    coordinator._send_heartbeat_request = answer
+    until(member.source.session_alive, member)
+    world.close(member)
+
+
+@pytest.mark.kafka
 def test_records_that_come_while_membership_is_in_doubt_are_held_back_and_lost_to_nobody(world, monkeypatch):
     topic = world.create_topic()
     partition = Partition(topic, 0)
