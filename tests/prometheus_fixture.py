@@ -6,6 +6,7 @@ Fixtures (loaded by tests/conftest.py as a plugin):
   with `rules=path`, evaluates a file of rules as often; `labels` are added to the targets,
   `scrape` (scheme, tls_config, basic_auth) to how they are asked; `alertmanagers` are the addresses that it tells its
   alerts to. It answers `query(promql, time=None)` and ends with the test.
+- `prometheus_of`: start a server by a whole configuration, `prometheus_of(tree)`.
 - `promtool_check_metrics`: lint an exposition, `promtool_check_metrics(text)` returns the complaints as lines.
 - `promtool`: run it, `promtool("check", "rules", path)` returns (exit status, complaints).
 
@@ -27,9 +28,10 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.kafka_broker import skip_unless_ci
 from tests.ports import free_port
+from tests.web_servers import WebServer
 
-READY_SECONDS = 30
 SCRAPE_INTERVAL_SECONDS = 1
 
 
@@ -40,33 +42,18 @@ class Sample(NamedTuple):
     value: float
 
 
-class PrometheusServer:
+class PrometheusServer(WebServer):
     """One Prometheus process on a free port, with its own data folder."""
 
     def __init__(self, program, folder, configuration):
-        self.address = f"127.0.0.1:{free_port()}"
-        self.log = folder / "prometheus.log"
+        address = f"127.0.0.1:{free_port()}"
         config = folder / "prometheus.json"  # JSON is YAML
         config.write_text(json.dumps(configuration))
         command = [
             program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={self.address}", "--log.level=warn",
+            f"--web.listen-address={address}", "--log.level=warn",
         ]  # fmt: skip
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
-
-    def wait_until_ready(self):
-        """Return once it answers queries; fail the test with its log if it does not."""
-        deadline = wall.monotonic() + READY_SECONDS
-        while wall.monotonic() < deadline:
-            if self.process.poll() is not None:
-                pytest.fail(f"Prometheus ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
-            try:
-                with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=2):
-                    return
-            except OSError:
-                wall.sleep(0.1)
-        pytest.fail(f"Prometheus is not ready after {READY_SECONDS} s:\n{self.log.read_text()[-4000:]}")
+        super().__init__("Prometheus", command, address, folder)
 
     def query(self, promql, time=None):
         """Evaluate PromQL now, or at Unix `time` in seconds, into a list of Sample; a scalar is one without labels."""
@@ -108,16 +95,6 @@ class PrometheusServer:
         """Return the addresses (URLs) that it tells alerts to."""
         return [found["url"] for found in self._api("alertmanagers", {})["activeAlertmanagers"]]
 
-    def stop(self):
-        """End the process, gently first."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
-
     def _api(self, path, arguments):
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
         try:
@@ -128,13 +105,12 @@ class PrometheusServer:
 
 
 @pytest.fixture
-def prometheus(tmp_path_factory):
-    """Start servers: prometheus(targets, rules=None, labels=None, scrape=None, alertmanagers=()) -> a ready server."""
+def prometheus_of(tmp_path_factory):
+    """Start servers: prometheus_of(configuration) -> a ready server; the configuration is a tree."""
     program = _program("prometheus")
     servers = []
 
-    def start(targets, rules=None, labels=None, scrape=None, alertmanagers=()):
-        configuration = _configuration(list(targets), rules, labels, scrape, list(alertmanagers))
+    def start(configuration):
         server = PrometheusServer(program, tmp_path_factory.mktemp("prometheus"), configuration)
         servers.append(server)
         server.wait_until_ready()
@@ -143,6 +119,16 @@ def prometheus(tmp_path_factory):
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def prometheus(prometheus_of):
+    """Start servers: prometheus(targets, rules=None, labels=None, scrape=None, alertmanagers=()) -> a ready server."""
+
+    def start(targets, rules=None, labels=None, scrape=None, alertmanagers=()):
+        return prometheus_of(_configuration(list(targets), rules, labels, scrape, list(alertmanagers)))
+
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -174,10 +160,7 @@ def _program(name):
     folder = os.environ.get("KLAXON_PROMETHEUS")
     found = (shutil.which(name, path=folder) if folder else None) or shutil.which(name)
     if found is None:
-        reason = f"no {name} in $KLAXON_PROMETHEUS or PATH (Debian: apt-get install prometheus)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_unless_ci(f"no {name} in $KLAXON_PROMETHEUS or PATH (Debian: apt-get install prometheus)")
     return str(Path(found).resolve())
 
 

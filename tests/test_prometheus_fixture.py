@@ -54,3 +54,8 @@ def test_promtool_finds_a_counter_without_total_and_nothing_in_a_clean_expositio
     dirty = "# HELP klaxon_records Records.\n# TYPE klaxon_records counter\nklaxon_records 1\n"
     assert any("_total" in line for line in promtool_check_metrics(dirty))
     assert promtool_check_metrics("not an exposition\n")
+
+
+def test_a_server_that_does_not_start_fails_the_test_with_what_it_said(prometheus_of):
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)Prometheus ended with \d.*no_such_key"):
+        prometheus_of({"no_such_key": 1})

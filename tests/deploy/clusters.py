@@ -6,23 +6,18 @@ the pods by their addresses. `make cluster-test` brings such a cluster up where 
 tests/deploy/with_cluster).
 """
 
+import http.client
 import json
 import os
-import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
-from contextlib import contextmanager
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.kafka_broker import skip_unless_ci
 from tests.kafka_server import KafkaServer
 from tests.kubernetes_tools import program
-from tests.ports import free_port
 
 #: Of the topic that is read; one, two and three replicas can share them evenly.
 PARTITIONS = 12
@@ -131,32 +126,6 @@ class Release:
         return "\n".join([happened, *said])
 
 
-@contextmanager
-def prometheus_of(config, folder):
-    """Run a Prometheus with this configuration: a function that gives the labels of what a query finds."""
-    binary = shutil.which("prometheus")
-    if binary is None:
-        skip_unless_ci("there is no prometheus in PATH")
-    address = f"127.0.0.1:{free_port()}"
-    command = [binary, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
-
-    def query(expression):
-        asked_for = urllib.parse.urlencode({"query": expression})
-        try:
-            with urllib.request.urlopen(f"http://{address}/api/v1/query?{asked_for}", timeout=10) as answer:
-                return [each["metric"] for each in json.load(answer)["data"]["result"]]
-        except OSError:
-            return []
-
-    try:
-        yield query
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def inside(pod, program):
     """Run Python in the container of klaxond, as its user; what it prints, or what kubectl says."""
     place = ("-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "-c", "klaxond")
@@ -174,7 +143,7 @@ def exposed(pod):
     try:
         with urllib.request.urlopen(f"http://{pod['status']['podIP']}:9752/metrics", timeout=5) as answer:
             return answer.read().decode()
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):  # it may end in the middle of an answer
         return ""
 
 

@@ -1,4 +1,4 @@
-"""The chart in a real cluster, with a broker and traffic: one of each for tests/deploy/test_cluster*.py."""
+"""The rules' judge, and the chart in a real cluster with a broker and traffic, for tests/deploy/test_cluster*.py."""
 
 import base64
 import json
@@ -10,8 +10,21 @@ import pytest
 
 from tests.deploy.charts import CHART
 from tests.deploy.clusters import PARTITIONS, ReachableServer, Release, asked, is_ready, kubectl, missing, until
+from tests.deploy.rule_worlds import unit_test
 from tests.kafka_broker import skip_unless_ci
 from tests.kafka_server import KafkaMissingError
+
+
+@pytest.fixture
+def judged(promtool, tmp_path):
+    """Run a world of `minutes` with its checks; promtool's complaints fail the test."""
+
+    def run(world, minutes, *checks):
+        path = tmp_path / "test.yaml"
+        path.write_text(unit_test(world, minutes, checks))
+        assert promtool("test", "rules", path) == (0, "")
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +75,19 @@ def broker(namespace, tmp_path_factory):
     }  # fmt: skip
     kubectl("apply", "-f", "-", text=json.dumps(pause))
     until(lambda: is_ready(asked("get", "pod", "first", "-n", namespace)), "first pod")
-    server.start()
     address = f"{gateway()}:{server.ports['plain']}"
-    create_topics(address, {"tokens": PARTITIONS})
     writers = [TokenWriter(version, 1951) for version in ("1", "2")]
-    traffic = Traffic([Channel("tokens", each) for each in writers], address, SystemClock(), Ledger())
-    traffic.start()
-    yield Kafka(address, writers)
-    traffic.stop()
-    server.kill()
+    try:
+        server.start()
+        create_topics(address, {"tokens": PARTITIONS})
+        traffic = Traffic([Channel("tokens", each) for each in writers], address, SystemClock(), Ledger())
+        traffic.start()
+        try:
+            yield Kafka(address, writers)
+        finally:
+            traffic.stop()
+    finally:
+        server.kill()
 
 
 def image():

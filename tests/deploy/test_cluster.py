@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from tests.deploy.clusters import asked, kubectl, prometheus_of, samples, until
+from tests.deploy.clusters import asked, kubectl, samples, until
 from tests.kubernetes_tools import program
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.alone]
@@ -100,7 +100,7 @@ def scraping(release, folder):
     discovery["namespaces"] = {"names": monitor["namespaceSelector"]["matchNames"]}
     rules = asked("get", "prometheusrule", "klaxon", "-n", release.namespace)["spec"]
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
-    config = {
+    return {
         "global": {"scrape_interval": endpoint["interval"], "evaluation_interval": "1s"},
         "rule_files": [str(folder / "rules.yaml")],
         "scrape_configs": [
@@ -108,26 +108,26 @@ def scraping(release, folder):
              "kubernetes_sd_configs": [discovery], "relabel_configs": [*keep, port, *names]}
         ],
     }  # fmt: skip
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    return folder / "prometheus.yaml"
 
 
-def test_an_operators_prometheus_finds_the_pods_and_the_drift_fires_and_resolves(release, broker, tmp_path):
+def test_an_operators_prometheus_finds_the_pods_and_the_drift_fires_and_resolves(
+    release, broker, prometheus_of, tmp_path
+):
     release.upgrade(replicaCount=3)
     release.ready(3)
-    with prometheus_of(scraping(release, tmp_path), tmp_path) as query:
-        until(lambda: len(query("up == 1")) == 3, "three pods that are scraped", 60)
-        value = 'series:klaxon_kl_nats:fleet{estimator="adaptive",window="30s",version="2",direction="reverse"}'
-        until(lambda: query(value), "value of the fleet", 90)
-        firing = 'ALERTS{alertstate="firing"}'
-        drift = 'ALERTS{alertname="KlaxonDrift",alertstate="firing"}'
-        assert query(drift) == []
-        broker.writers[1].change("shifted", int(time.time() * 1e6))
-        (found,) = until(lambda: query(drift), "alarm", 120)
-        assert (found["stream"], found["version"], found["severity"]) == ("tokens", "2", "warning")
-        assert {each["alertname"] for each in query(firing)} == {"KlaxonDrift"}
-        broker.writers[1].change("calm", int(time.time() * 1e6))
-        until(lambda: not query(drift), "end of the alarm", 120)
+    query = prometheus_of(scraping(release, tmp_path)).query
+    until(lambda: len(query("up == 1")) == 3, "three pods that are scraped", 60)
+    value = 'series:klaxon_kl_nats:fleet{estimator="adaptive",window="30s",version="2",direction="reverse"}'
+    until(lambda: query(value), "value of the fleet", 90)
+    firing = 'ALERTS{alertstate="firing"}'
+    drift = 'ALERTS{alertname="KlaxonDrift",alertstate="firing"}'
+    assert query(drift) == []
+    broker.writers[1].change("shifted", int(time.time() * 1e6))
+    (found,) = until(lambda: query(drift), "alarm", 120)
+    assert [found.labels[name] for name in ("stream", "version", "severity")] == ["tokens", "2", "warning"]
+    assert {each.labels["alertname"] for each in query(firing)} == {"KlaxonDrift"}
+    broker.writers[1].change("calm", int(time.time() * 1e6))
+    until(lambda: not query(drift), "end of the alarm", 120)
 
 
 def test_probes_work_over_tls_and_where_clients_need_a_certificate(release):

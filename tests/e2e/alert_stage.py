@@ -22,14 +22,15 @@ COMING_SECONDS = 120.0  # what has to come may take so long, on a machine that h
 SCRAPE = {"scrape_interval": "2s", "scrape_timeout": "2s"}
 
 
-def until(condition, what, seconds=COMING_SECONDS):
-    """Return what the condition gives as soon as that is true; else what it was waited for is the error."""
+def until(condition, what, seconds=COMING_SECONDS, instead=lambda: "nothing"):
+    """Return what the condition gives as soon as that is true; else the error tells `what`, and what is `instead`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.25)
-    raise AssertionError(f"no {what} within {seconds:.0f} s; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores")
+    load = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    raise AssertionError(f"no {what} within {seconds:.0f} s, but {instead()}; {load}")
 
 
 def settings(broker, group, topics, plays, **more):

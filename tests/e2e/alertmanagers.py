@@ -1,24 +1,19 @@
 """A real Alertmanager with the example that is shipped: only its waits and the webhook's address are changed."""
 
-import os
 import shutil
-import subprocess
-import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.kafka_broker import skip_unless_ci
 from tests.ports import free_port
+from tests.web_servers import WebServer
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yaml"
 #: As Debian names it, and as everybody else does.
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 WAITS = {"group_wait": "1s", "group_interval": "2s"}
-READY_SECONDS = 30
 
 
 def configuration(webhook):
@@ -43,34 +38,15 @@ def running(folder, webhook):
     found = [path for name in PROGRAMS if (path := shutil.which(name))]
     if not found:
         skip_unless_ci(f"no {' or '.join(PROGRAMS)} in PATH (Debian: apt-get install prometheus-alertmanager)")
-    address, config, log = f"127.0.0.1:{free_port()}", folder / "alertmanager.yaml", folder / "alertmanager.log"
+    address, config = f"127.0.0.1:{free_port()}", folder / "alertmanager.yaml"
     config.write_text(yaml.safe_dump(configuration(webhook)))
     command = [
         found[0], f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}",
         f"--web.listen-address={address}", "--cluster.listen-address=", "--log.level=warn",
     ]  # fmt: skip
-    with log.open("wb") as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ})
+    server = WebServer("Alertmanager", command, address, folder)
     try:
-        _wait(address, process, log)
+        server.wait_until_ready()
         yield address
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
-
-
-def _wait(address, process, log):
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"http://{address}/-/ready", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"Alertmanager is not ready:\n{log.read_text()[-4000:]}")
+        server.stop()

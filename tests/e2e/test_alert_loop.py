@@ -51,7 +51,8 @@ def perform(stage, play, turns=None):
         time.sleep(turn.lasts_seconds)
         until(
             lambda turn=turn: stage.webhook.of(play.stream).open == frozenset(turn.firing),
-            f"{turn.firing or 'silence'} of {play.stream} while {turn.traffic}, but {stage.webhook.of(play.stream)}",
+            f"{turn.firing or 'silence'} of {play.stream} while {turn.traffic}",
+            instead=lambda: stage.webhook.of(play.stream),
         )
 
 

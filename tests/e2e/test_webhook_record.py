@@ -8,6 +8,7 @@ import yaml
 
 from daemon.demo.scenarios import SCENARIOS
 from tests.e2e.alert_plays import PLAYS, alarm, drift, raised
+from tests.e2e.alert_stage import until
 from tests.e2e.alert_texts import faults_of
 from tests.e2e.alertmanagers import SHIPPED, configuration
 from tests.e2e.webhooks import Heard, Told, heard, listening, named
@@ -100,6 +101,13 @@ def test_the_webhook_keeps_what_is_posted_to_it():
 
 def test_the_same_alert_of_another_series_has_another_name():
     assert drift("one") != drift("two") != alarm("KlaxonDrift", "two")
+
+
+def test_what_does_not_come_is_told_with_what_is_there_at_the_end():
+    asked = []
+    with pytest.raises(AssertionError) as error:
+        until(lambda: asked.append("once"), "drift", seconds=0.6, instead=lambda: f"asked {len(asked)} times")
+    assert str(error.value).startswith(f"no drift within 1 s, but asked {len(asked)} times; load")
 
 
 SAID = {
