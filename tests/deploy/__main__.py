@@ -150,7 +150,9 @@ CHECKS = {
     "kubectl kustomize": kustomize,
     "klaxond check": klaxond,
     "promtool check rules": rule_files,
-    "promtool test rules": lambda: tests("test_alerts", "test_alert_texts", "test_rule_file"),
+    "promtool test rules": lambda: tests(
+        "test_alerts", "test_alerts_through_rollouts", "test_alert_texts", "test_rule_file"
+    ),
     "amtool check-config": alertmanager,
     "dashboards": lambda: tests("test_dashboards"),
     "chart, tests": lambda: tests("test_chart", "test_chart_pods", "test_chart_monitoring", "test_kustomize"),

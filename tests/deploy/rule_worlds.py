@@ -25,6 +25,9 @@ CALM = {
 THRESHOLDS = {"warning": 0.01, "critical": 0.1}
 #: Changes of a series that drifts.
 DRIFTS = {"value": 0.05}
+#: Labels of an alert about the stream, and of one about its series.
+STREAM = {"job": "klaxon", "stream": "pairs"}
+SERIES = {**STREAM, "model": "a"}
 
 
 def name(metric, **labels):
@@ -160,3 +163,13 @@ def firing(minute, *alerts):
         for alert in ({"alertstate": "firing"} | alert for alert in alerts)
     ]
     return {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{minute}m", "exp_samples": samples}
+
+
+def drift(severity="warning", **labels):
+    """Labels of a drift of the series."""
+    return {**SERIES, "alertname": "KlaxonDrift", "severity": severity, "direction": "reverse", "window": "1h"} | labels
+
+
+def alert(name, severity="warning", about=STREAM, **labels):
+    """Labels of an alert, by its name without the prefix."""
+    return {**about, "alertname": f"Klaxon{name}", "severity": severity} | labels
