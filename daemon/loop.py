@@ -121,8 +121,9 @@ class Loop:
         self._replays.turn(self._owned.values())
         # Not held back by dead letters: after a move this process still delivers them.
         self._source.stage_commit(self._committable())
+        source, now, progress = self._source, self._clock.monotonic(), self._replays.progress
         self._health.readiness = readiness(
-            self._source.health(), self._owned.values(), self._starting, self._clock.monotonic(), self._replays.progress
+            source.health(), self._owned.values(), self._starting, now, progress, session_alive=source.session_alive()
         )
         for item in commands:
             if isinstance(item, Command):

@@ -61,6 +61,33 @@ def test_after_a_session_without_an_answer_nothing_is_shown_as_ours_and_nothing_
     assert world.consumed() == 90
 
 
+def test_a_group_that_is_silent_while_brokers_answer_is_told_by_the_readiness(monkeypatch):
+    world = World()
+    world.produce(90)
+    world.settle()
+    replica = world.replicas[0]
+    assert replica.health.readiness.ready
+    with monkeypatch.context() as silence:
+        silence.setattr(replica.source, "session_alive", lambda: False)
+        replica.turn()
+        assert not replica.health.readiness.ready
+        assert "coordinator of the consumer group" in replica.health.readiness.reasons[0]
+        assert replica.board.published.partitions == ()
+    replica.turn()
+    assert replica.health.readiness.ready
+    assert len(replica.board.published.partitions) == PARTITIONS
+
+
+def test_in_an_outage_the_readiness_tells_of_the_brokers_alone():
+    world = World()
+    world.log.answering = False
+    for seconds, ready in ((0, True), (50, True), (11, False)):
+        world.wait(seconds)
+        world.replicas[0].turn()
+        assert world.replicas[0].health.readiness.ready is ready
+    assert len(world.replicas[0].health.readiness.reasons) == 1
+
+
 def test_a_process_that_lost_its_membership_since_its_poll_publishes_nothing():
     world = World()
     world.produce(90)
