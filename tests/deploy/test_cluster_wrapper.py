@@ -18,7 +18,7 @@ echo "up" >>"$ASKED"
 mkdir -p "$CLUSTER_DIR/run" "$CLUSTER_DIR/bin" "$CLUSTER_DIR/logs"
 echo "the API server's last words" >"$CLUSTER_DIR/logs/api.log"
 [ "$(grep -c up "$ASKED")" -gt "$FAILS" ] || exit 1
-echo "export KUBECONFIG=/config CLUSTER_GATEWAY=10.0.0.1"
+echo "$EXPORTS"
 """
 
 pytestmark = [
@@ -53,6 +53,8 @@ class Project:
             **os.environ,
             "ASKED": str(self.asked),
             "FAILS": str(fails),
+            "EXPORTS": "export KUBECONFIG=/config CLUSTER_GATEWAY=10.0.0.1",
+            "KUBECONFIG": "/config/of/the/caller",
             "KLAXON_CLUSTER_KIT": str(self.folder / kit),
             "KLAXON_TEST_BASE": "a-base",
             "KLAXON_TEST_CACHE": str(self.folder / "cache"),
@@ -102,6 +104,14 @@ def test_a_cluster_that_never_comes_up_is_a_failure_and_is_taken_down(project):
     assert status == 1
     assert "the command ran" not in said
     assert project.left() == (["build", "up", "up", "down"], ["bin"])
+
+
+@pytest.mark.parametrize("exports", ["export CLUSTER_GATEWAY=10.0.0.1", "export KUBECONFIG=/config"])
+def test_a_kit_that_does_not_name_its_cluster_is_a_failure_and_the_callers_cluster_is_not_taken(project, exports):
+    status, said = project.ended("echo", "the command ran", EXPORTS=exports)
+    assert status != 0
+    assert "the command ran" not in said
+    assert project.left() == (["build", "up", "down"], ["bin"])
 
 
 def signalled(project, number, script, **more):
