@@ -6,6 +6,7 @@ tests/kubernetes_tools.py).
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,10 +47,20 @@ def run(*command, text=None, within=120):
 
 
 def tests(*names):
-    """Run files of tests in the place of a tool that is a library; the last line of what pytest says."""
+    """Run files of tests in the place of a tool that is a library; what they come to."""
     paths = [f"tests/deploy/{name}.py" for name in names]
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths, within=300)
-    return said.strip().splitlines()[-1].strip("= ")
+    quiet = ("-q", "-rs", "-p", "no:cacheprovider", "-W", "ignore")
+    return outcome(run(sys.executable, "-m", "pytest", *quiet, *paths, within=600))
+
+
+def outcome(said):
+    """Tell what pytest's lines come to: its last one, and why tests were skipped. Raises where no test ran."""
+    *lines, last = said.strip().splitlines()
+    reasons = {found[1] for line in lines if (found := re.match(r"SKIPPED \[\d+\] \S+: (.*)", line))}
+    words = "; ".join([last.strip("= "), *sorted(reasons)])
+    if " passed" not in last:
+        raise SkippedError(words)
+    return words
 
 
 def lint():
