@@ -1,7 +1,9 @@
 """Where settings come from, which source wins, and how files are read."""
 
 import itertools
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,8 @@ from config.errors import ConfigError
 from config.layers import environment_layer
 from config.settings import Settings, load
 from config.tree import keys_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_smallest_configuration_loads_with_the_documented_defaults(load_text):
@@ -89,6 +93,17 @@ def test_the_process_environment_is_read_unless_another_one_is_given(load_text, 
     monkeypatch.setenv("KLAXON_LOG__LEVEL", "error")
     assert load_text().log.level == "info"
     assert load(tmp_path / "klaxon.yaml", {}).log.level == "error"
+
+
+def test_what_the_scripts_of_the_project_export_is_taken_for_no_setting():
+    scripts = [
+        ROOT / ".ci" / "run",
+        *(ROOT / "tests" / "deploy").glob("with_*"),
+        ROOT / "tests" / "deploy" / "cleanly.sh",
+    ]
+    names = {name for script in scripts for name in re.findall(r"KLAXON_\w+", script.read_text())}
+    assert {"KLAXON_TEST_BASE", "KLAXON_TEST_CLUSTER_KIT"} <= names
+    assert not environment_layer(dict.fromkeys(names, "x"), Settings).problems
 
 
 @pytest.mark.parametrize("key", [key for key in keys_of(Settings) if not key.in_list], ids=lambda key: key.variable)

@@ -55,7 +55,7 @@ class Project:
             "FAILS": str(fails),
             "EXPORTS": "export KUBECONFIG=/config CLUSTER_GATEWAY=10.0.0.1",
             "KUBECONFIG": "/config/of/the/caller",
-            "KLAXON_CLUSTER_KIT": str(self.folder / kit),
+            "KLAXON_TEST_CLUSTER_KIT": str(self.folder / kit),
             "KLAXON_TEST_BASE": "a-base",
             "KLAXON_TEST_CACHE": str(self.folder / "cache"),
             "TMPDIR": str(self.folder / "tmp"),
@@ -153,5 +153,5 @@ def test_what_runs_within_is_killed_earlier_than_what_has_to_clean_up_after_it(p
 def test_without_a_kit_nothing_runs_and_why_is_said(project):
     status, said = project.ended("echo", "the command ran", kit="nowhere")
     assert status == 0
-    assert said == f"skipped: the cluster tests (no kit at {project.folder / 'nowhere'}: set KLAXON_CLUSTER_KIT)\n"
+    assert said == f"skipped: the cluster tests (no kit at {project.folder / 'nowhere'}: set KLAXON_TEST_CLUSTER_KIT)\n"
     assert project.asked.read_text() == ""
