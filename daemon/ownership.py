@@ -60,6 +60,7 @@ class OwnedPartition:
     restored: bool = False
     restore_started: float = 0.0  # monotonic seconds
     mark: int | None = None  # high watermark at the last publish
+    mark_known: bool = True  # whether brokers had told it of late
 
     def begin_at(self, timestamp_ms: int, streams: list[Stream]) -> None:
         """Tell the states the timestamp of the first record after what is missing.
@@ -91,11 +92,16 @@ class OwnedPartition:
         """
         return self.missing_before_us is None or start_us >= self.missing_before_us + 2 * stream.spec.max_skew_us
 
-    def caught_up(self, high_watermark: int | None) -> bool:
-        """Whether all that was in the log at the last publish has been read; moves the mark to now."""
-        mark, self.mark = self.mark, high_watermark
+    def caught_up(self, high_watermark: int | None, *, known: bool) -> bool:
+        """Whether all that was in the log at the last publish has been read; moves the mark to now.
+
+        `known`: the high watermark was told of late. A mark that was not is of the time before an outage, so whatever
+        is known to be in the log by now has to have been read.
+        """
+        mark = self.mark if self.mark_known else high_watermark
         reference = self.target if mark is None else mark
-        return self.restored and self.position >= reference
+        self.mark, self.mark_known = high_watermark, known
+        return known and self.restored and self.position >= reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,9 @@ def _window_board(stream: Stream, spec: WindowSpec, window: WindowView, series: 
 
 def caught_up(owned: OwnedPartition, source: Source, now: float) -> bool:
     """Whether all that is known to be in the log has been read, and is known of late; `now` in monotonic seconds."""
-    read = owned.caught_up(source.high_watermark(owned.partition))
     answered = source.answered(owned.partition)
-    return read and answered is not None and now - answered <= SILENT_SECONDS
+    known = answered is not None and now - answered <= SILENT_SECONDS
+    return owned.caught_up(source.high_watermark(owned.partition), known=known)
 
 
 def partition_boards(

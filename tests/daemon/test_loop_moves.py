@@ -37,6 +37,30 @@ def test_a_partition_that_nobody_answers_for_is_not_complete():
     assert not world.replicas[0].stream.windows[0].complete.any()
 
 
+def test_what_was_appended_while_nobody_answered_has_to_be_read_before_a_window_is_complete_again():
+    world = World()
+    world.produce(90)
+    world.settle()
+    replica, partition = world.replicas[0], Partition("pairs", 1)
+    world.log.track(partition).led = False
+    for _ in range(7):
+        world.wait(1)
+        world.turn(0)
+    world.produce(600)
+    replica.loop.publish()
+    world.log.track(partition).led = True
+    verdicts = []
+    for _ in range(30):
+        world.wait(0.01)
+        world.turn(0)
+        replica.loop.publish()
+        read = replica.loop._owned[partition].position == world.log.track(partition).end
+        verdicts.append((read, bool(replica.stream.windows[0].complete.all())))
+    assert verdicts[0] == (False, False)
+    first = verdicts.index((True, True))
+    assert not any(complete for _, complete in verdicts[:first])
+
+
 def test_after_a_session_without_an_answer_nothing_is_shown_as_ours_and_nothing_is_forgotten():
     world = World()
     world.produce(90)

@@ -18,9 +18,6 @@ BROKERS_SILENT = 3  # exit status of `klaxond verify`
 #: While brokers or the network fail, a daemon may not know the log's end for so long before its windows say so.
 BLIND_S = 65.0
 BLINDING = ("broker", "leader", "connections", "black hole", "tarpit", "byte")
-#: And for so long afterwards. A record that the leader has stamped is handed to nobody before all in-sync replicas have
-#: it, and one of them that is just starting holds that up for replica.lag.time.max.ms at most, 30 s.
-BLIND_AFTER_S = {"broker": 35.0, "leader": 35.0}
 
 
 @dataclass
@@ -129,7 +126,6 @@ def _more(words):
 def _stale_limit(at, result):
     """How many seconds behind the log a complete window may be before what it lacks counts as lost."""
     for step in result.steps:
-        after_s = max((seconds for word, seconds in BLIND_AFTER_S.items() if word in step.name), default=10.0)
-        if any(word in step.name for word in BLINDING) and step.started - 1 <= at <= step.healed + after_s:
+        if any(word in step.name for word in BLINDING) and step.started - 1 <= at <= step.healed + 10:
             return BLIND_S
     return result.options.stale_limit_s
