@@ -10,6 +10,7 @@ decoders: batches are decompressed without a limit; see daemon/kafka_codecs.py.
 TLS: a handshake has no deadline, a reset before it ends the process; see daemon/kafka_tls_guards.py.
 errors: a call that fails, as a poll that times out, keeps its callers' locals until old garbage is collected; see
 daemon/kafka_error_guards.py.
+sockets: one whose connection failed is not closed; see daemon/kafka_socket_guards.py.
 logs: at DEBUG the client logs passwords; see daemon/kafka_logs.py.
 rejoin: a rebalance is lost if a poll ends between two of its steps; the member is evicted and reads on. And if it is
 not lost, a join that was answered between two polls is thrown away and asked for anew, which makes everybody join
@@ -29,7 +30,7 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import OffsetSpec
 from kafka.structs import MemberState
 
-from daemon import kafka_codecs, kafka_error_guards, kafka_tls_guards
+from daemon import kafka_codecs, kafka_error_guards, kafka_socket_guards, kafka_tls_guards
 
 
 class PoisonedBatchError(Exception):
@@ -53,13 +54,14 @@ class PoisonedBatchError(Exception):
 
 
 def install() -> None:
-    """Patch the library for this process: decoders, errors and TLS. Harmless when called again."""
+    """Patch the library for this process: decoders, errors, sockets and TLS. Harmless when called again."""
     for module in (kafka.record.default_records, kafka.record.legacy_records):
         for name in ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode"):
             if hasattr(module, name):
                 setattr(module, name, getattr(kafka_codecs, name))
     kafka_tls_guards.install()
     kafka_error_guards.install()
+    kafka_socket_guards.install()
 
 
 def attach(

@@ -2,6 +2,7 @@
 """Guards around the client's TLS connections, each with a test that fails without it.
 
 handshake: it has no deadline; a firewall at the wrong moment is a silent stop for ever.
+end: the socket of a handshake that failed is not closed; its descriptor stays until old garbage is collected.
 beginning: a connection that is reset before its handshake raises an OSError out of poll, where only errors of the
 client are awaited, and ends the process.
 """
@@ -33,7 +34,10 @@ def _begun(begin: Callable[..., None]) -> Callable[..., None]:
             begin(transport, net, sock, *more, **configs)
         except OSError as error:  # reset by the peer, or a file of ours that is just being replaced
             sock.close()
-            raise KafkaConnectionError(f"TLS could not begin: {error}") from error
+            words = f"TLS could not begin: {error}"
+        else:
+            return
+        raise KafkaConnectionError(words)  # apart from its cause, whose frames hold another socket
 
     return begun
 
@@ -42,14 +46,18 @@ def _bounded(handshake: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(handshake)
     async def bounded(transport: Any) -> None:  # noqa: ANN401 - the client is not typed
         deadline = time.monotonic() + HANDSHAKE_SECONDS
-        while True:
-            try:
-                transport._sock.do_handshake()
-            except ssl.SSLWantReadError:
-                await transport._net.wait_read(transport._sock, timeout_at=deadline)
-            except ssl.SSLWantWriteError:
-                await transport._net.wait_write(transport._sock, timeout_at=deadline)
-            else:
-                return
+        try:
+            while True:
+                try:
+                    transport._sock.do_handshake()
+                except ssl.SSLWantReadError:
+                    await transport._net.wait_read(transport._sock, timeout_at=deadline)
+                except ssl.SSLWantWriteError:
+                    await transport._net.wait_write(transport._sock, timeout_at=deadline)
+                else:
+                    return
+        except BaseException:  # also where the attempt is called off
+            transport.close()
+            raise
 
     return bounded

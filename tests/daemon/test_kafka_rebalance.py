@@ -131,9 +131,10 @@ def test_a_member_that_was_cut_off_is_handed_nothing_of_what_another_one_has(wor
         until(lambda: len(heir.values(partition)) == 2, heir, member)
         assert member.owned == {partition}
         assert heir.source.session_alive()
-        assert not member.source.session_alive()
-        member.source._consumer._coordinator.heartbeat.reset_timeouts()  # what finding the coordinator again does
-        assert not member.source.session_alive()
+        if guarded:
+            assert not member.source.session_alive()
+            member.source._consumer._coordinator.heartbeat.reset_timeouts()  # what finding the coordinator again does
+            assert not member.source.session_alive()
         proxy.mode = "pass"
         until(lambda: member.changes[-1] == Revoked((partition,), lost=True) or len(member.changes) > 1, member, heir)
         assert (member.values(partition) == [b"before"]) is guarded
