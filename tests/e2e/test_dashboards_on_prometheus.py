@@ -82,12 +82,16 @@ def filled(kafka_broker, klaxond, prometheus, tmp_path):
         replica.wait_until(owns_one_partition, "a partition for each")
     for server in servers.values():
         server.wait_for("klaxon_records_consumed_total", count=2)
-    for _ in range(3):  # what comes in while Prometheus looks, so that rates are there
+    rejected = 'ALERTS{alertname="KlaxonRecordsRejected",alertstate="firing"}'
+    for turn in range(40):  # what comes in while Prometheus looks, so that rates are there
         produce(kafka_broker, topic, records(draw, 50, time.time() - 1, time.time()) + wrong_records())
         time.sleep(1)
+        if turn >= 2 and all(server.query(rejected) for server in servers.values()):
+            break
+    else:
+        pytest.fail("no alarm about rejected records while they come")
     for server in servers.values():
         server.wait_for('ALERTS{alertname="KlaxonDrift",alertstate="firing"}', count=8)
-        server.wait_for('ALERTS{alertname="KlaxonRecordsRejected",alertstate="firing"}')
         server.wait_for("klaxon_snapshot_bytes", count=2)
     return servers
 
