@@ -48,8 +48,8 @@ class KafkaSettings(Section):
     client_id: FilledText = Field(default="klaxond", description="Name in the brokers' logs and quotas.")
     session_timeout: PositiveDuration = Field(
         default=timedelta(seconds=10),
-        description="After this silence the group gives our partitions away. 10s: a crash is taken over in about "
-        "that time; brokers refuse less than 6s unless told otherwise.",
+        description="After this silence the group gives our partitions away, and we show them no longer. 10s: a crash "
+        "is taken over in about that time; brokers refuse less than 6s unless told otherwise.",
     )
     heartbeat_interval: PositiveDuration = Field(
         default=timedelta(seconds=1),

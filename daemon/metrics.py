@@ -157,7 +157,12 @@ _PARTITION_METRICS: Final = [
         Kind.GAUGE,
         Scope.PARTITION,
         Subject.PARTITIONS,
-        ("partition_owned", "", _NONE, "1 if this process owns the partition and has restored it, 0 while restoring."),
+        (
+            "partition_owned",
+            "",
+            _NONE,
+            "1 if owned and restored, 0 while restoring, absent after a session of silence.",
+        ),
         ("consumer_lag_records", "", _NONE, "Records between the position and the end of the partition."),
         ("partition_clock_timestamp_seconds", "seconds", _NONE, "The partition's own time, by which panes expire."),
     ),
