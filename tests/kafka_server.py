@@ -183,15 +183,20 @@ class KafkaServer:
         command += ["-t", cluster, "-c", str(self._properties), *users]
         subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=self._folder)
 
+    def _hosts(self, _name):
+        """Where the listener of this name listens, and where clients are told that it is."""
+        return "127.0.0.1", "127.0.0.1"
+
     def _server_properties(self):
         advertised = {**self.ports, "proxied": self.proxied_port, "proxied_ssl": self.proxied_ssl_port}
-        listeners = [f"{name.upper()}://127.0.0.1:{port}" for name, port in self.ports.items()]
+        listeners = [f"{name.upper()}://{self._hosts(name)[0]}:{port}" for name, port in self.ports.items()]
+        told = [f"{name.upper()}://{self._hosts(name)[1]}:{port}" for name, port in advertised.items()]
         protocols = [f"{name.upper()}:{protocol}" for name, protocol in LISTENERS.items()]
         settings = QUICK | {
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
             "listeners": ",".join([*listeners, f"CONTROLLER://127.0.0.1:{self._controller}"]),
-            "advertised.listeners": ",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in advertised.items()),
+            "advertised.listeners": ",".join(told),
             "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
             "log.dirs": str(self.data_folder),
             "offsets.topic.replication.factor": "1",

@@ -181,6 +181,16 @@ class World:
     def consumed(self):
         return self.counted_by_the_gone + sum(replica.account.consumed for replica in self.replicas)
 
+    def assert_only_what_was_not_committed_is_counted_again(self):
+        """The processes' counters may exceed the log by that, and never fall behind it."""
+        surplus = self.consumed() - len(self.traffic.messages)
+        assert 0 <= surplus <= self.counted_twice_at_most
+
+    def assert_windows_are_whole(self):
+        """Exact, and complete in every replica."""
+        self.assert_windows_are_exact()
+        assert all(replica.stream.windows[0].complete.all() for replica in self.replicas)
+
     def assert_windows_are_exact(self):
         """Sum of the replicas' parts = the recomputation: counts exactly, moments to 1e-12 of their terms."""
         end = {replica.stream.windows[0].end_timestamp_seconds for replica in self.replicas}

@@ -59,16 +59,8 @@ def until(condition, what, within=90):
 class ReachableServer(KafkaServer):
     """A broker that listens everywhere and says that it is at the gateway."""
 
-    def _server_properties(self):
-        gateway = os.environ["KLAXON_TEST_GATEWAY"]
-        port = self.ports["plain"]
-        text = super()._server_properties()
-        head, listeners, rest = text.partition("\nlisteners=")
-        listeners += rest.partition("\n")[0].replace(f"PLAIN://127.0.0.1:{port}", f"PLAIN://0.0.0.0:{port}")
-        text = head + listeners + "\n" + rest.partition("\n")[2]
-        return text.replace(
-            f"advertised.listeners=PLAIN://127.0.0.1:{port}", f"advertised.listeners=PLAIN://{gateway}:{port}"
-        )
+    def _hosts(self, name):
+        return ("0.0.0.0", os.environ["KLAXON_TEST_GATEWAY"]) if name == "plain" else super()._hosts(name)
 
 
 class Release:
